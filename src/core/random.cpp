@@ -1,9 +1,9 @@
 #include "lockflight/core/random.h"
 
-#include <xxhash.h>
-
 #include <cmath>
 #include <numbers>
+
+#include <xxhash.h>
 
 namespace lockflight {
 namespace {
@@ -20,13 +20,16 @@ constexpr int kRounds = 10;
 std::array<std::uint32_t, 4> philox(const RandomKey& key, std::uint64_t index) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key.seed);
   std::uint32_t k1 = static_cast<std::uint32_t>(key.seed >> 32);
-  std::array<std::uint32_t, 4> c = {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32) ^ key.step,
-                                    key.layer, key.micro_batch};
+  std::array<std::uint32_t, 4> c = {static_cast<std::uint32_t>(index),
+                                    static_cast<std::uint32_t>(index >> 32) ^ key.step, key.layer,
+                                    key.micro_batch};
   for (int round = 0; round < kRounds; ++round) {
     const std::uint64_t product0 = std::uint64_t{kMultiplier0} * c[0];
     const std::uint64_t product1 = std::uint64_t{kMultiplier1} * c[2];
-    c = {static_cast<std::uint32_t>(product1 >> 32) ^ c[1] ^ k0, static_cast<std::uint32_t>(product1),
-         static_cast<std::uint32_t>(product0 >> 32) ^ c[3] ^ k1, static_cast<std::uint32_t>(product0)};
+    c = {static_cast<std::uint32_t>(product1 >> 32) ^ c[1] ^ k0,
+         static_cast<std::uint32_t>(product1),
+         static_cast<std::uint32_t>(product0 >> 32) ^ c[3] ^ k1,
+         static_cast<std::uint32_t>(product0)};
     k0 += kIncrement0;
     k1 += kIncrement1;
   }

@@ -1,9 +1,9 @@
 #include "lockflight/core/tensor_spec.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <algorithm>
 
 #include "lockflight/core/error.h"
 
@@ -14,11 +14,12 @@ Shape::Shape(std::initializer_list<std::int64_t> extents)
 
 Shape::Shape(std::span<const std::int64_t> extents) : rank_(extents.size()) {
   if (extents.size() > kMaxRank) {
-    throw InvalidArgument(fmt::format("a shape of {} extents [{}]: at most {} are possible", extents.size(),
-                                      fmt::join(extents, ", "), kMaxRank));
+    throw InvalidArgument(fmt::format("a shape of {} extents [{}]: at most {} are possible",
+                                      extents.size(), fmt::join(extents, ", "), kMaxRank));
   }
   if (std::ranges::any_of(extents, [](std::int64_t extent) { return extent < 0; })) {
-    throw InvalidArgument(fmt::format("a shape with a negative extent: [{}]", fmt::join(extents, ", ")));
+    throw InvalidArgument(
+        fmt::format("a shape with a negative extent: [{}]", fmt::join(extents, ", ")));
   }
   std::ranges::copy(extents, extents_.begin());
 }
@@ -31,7 +32,9 @@ std::int64_t Shape::rows() const {
   return rows;
 }
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape.extents(), ", ")); }
+std::string to_string(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape.extents(), ", "));
+}
 
 std::string to_string(const TensorSpec& spec) {
   return fmt::format("{} {}", name_of(spec.dtype), to_string(spec.shape));

@@ -1,7 +1,7 @@
 // The exceptions that lockflight throws.
 //
-// Every message is one sentence that says what is wrong, where, with both values, and what to do.  Findings that come
-// in numbers (what a proof refuses, say) are values, not exceptions.
+// Every message is one sentence that says what is wrong, where, with both values, and what to do.
+// Findings that come in numbers (what a proof refuses, say) are values, not exceptions.
 
 #pragma once
 

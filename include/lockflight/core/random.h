@@ -1,7 +1,8 @@
 // Counter-based random numbers: Philox4x32-10.
 //
-// A value depends on its key and its place alone, never on what was drawn before, on which rank or in which order.
-// Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011, section 3.3.
+// A value depends on its key and its place alone, never on what was drawn before, on which rank or
+// in which order. Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2,
+// 3", SC 2011, section 3.3.
 
 #pragma once
 
@@ -19,8 +20,8 @@ struct RandomKey {
   std::uint32_t micro_batch = 0;
 };
 
-/// Four 32-bit words for block `index` of `key`: element e of a tensor uses word e % 4 of block e / 4.
-/// The counter is (index low, index high ^ step, layer, micro_batch), the key is the seed.
+/// Four 32-bit words for block `index` of `key`: element e of a tensor uses word e % 4 of block e
+/// / 4. The counter is (index low, index high ^ step, layer, micro_batch), the key is the seed.
 std::array<std::uint32_t, 4> philox(const RandomKey& key, std::uint64_t index);
 
 /// Numbers drawn one after another from one key, for initial values, batches and sampling.

@@ -13,7 +13,8 @@
 
 namespace lockflight {
 
-/// Extents of a dense row-major tensor, outermost first.  At most kMaxRank of them; none at all is a scalar.
+/// Extents of a dense row-major tensor, outermost first.  At most kMaxRank of them; none at all is
+/// a scalar.
 class Shape {
  public:
   static constexpr std::size_t kMaxRank = 4;
