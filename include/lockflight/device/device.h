@@ -1,0 +1,115 @@
+// Devices, streams and events: what a backend supplies.
+//
+// A stream runs its operations one after another in the order in which they were enqueued; streams
+// run beside each other.  An event orders them: what is enqueued on a stream after `wait(event)`
+// starts when everything that was enqueued on the recording stream before `record(event)` has
+// finished.  Enqueueing runs nothing and waits for nothing.  The semantics are those of CUDA
+// streams and events on every backend.
+//
+// One host thread drives a device: its calls are not synchronised among each other.  A device must
+// outlive its streams, events and tensors.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lockflight/core/tensor_spec.h"
+#include "lockflight/device/tensor.h"
+
+namespace lockflight {
+
+enum class DeviceKind : std::uint8_t { cpu, cuda, meta };
+
+/// "cpu", "cuda" or "meta".
+std::string_view name_of(DeviceKind kind);
+
+class Event {
+ public:
+  Event() = default;
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  virtual ~Event() = default;
+};
+
+class Stream {
+ public:
+  Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  virtual ~Stream() = default;
+
+  virtual Device& device() = 0;
+
+  /// Marks this point of the stream.  A later `wait` on any stream of the device refers to the
+  /// latest record.
+  virtual void record(Event& event) = 0;
+  /// Holds what follows on this stream until the event's latest record has been reached.  No effect
+  /// if the event was never recorded.
+  virtual void wait(Event& event) = 0;
+  /// Writes the device's clock, in nanoseconds since the device was made, to *nanoseconds when this
+  /// point is reached. The slot must live until then.
+  virtual void time(std::int64_t* nanoseconds) = 0;
+
+  /// Copies host bytes to the device, or back: to.bytes() or from.bytes() of them.  Enqueued; does
+  /// not wait: the host memory must stay as it is until the stream has passed this point.
+  virtual void upload(const TensorView& to, const void* from) = 0;
+  virtual void download(void* to, const TensorView& from) = 0;
+};
+
+/// What a stream is for: transfers are looked at first when several streams have something to do.
+enum class StreamRole : std::uint8_t { compute, transfer };
+
+/// Bytes of a device's memory.
+struct MemoryUse {
+  std::size_t in_use_bytes = 0;    ///< held by tensors now
+  std::size_t peak_bytes = 0;      ///< largest in_use_bytes so far
+  std::size_t reserved_bytes = 0;  ///< taken from the system
+};
+
+/// The first operation of a device that failed.
+struct DeviceFailure {
+  std::exception_ptr error;
+  std::int32_t action = -1;  ///< what Device::mark said when it was enqueued
+};
+
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  virtual DeviceKind kind() const = 0;
+  virtual std::unique_ptr<Stream> make_stream(StreamRole role) = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
+
+  /// Memory for a tensor, not initialised.  Does not wait.  Throws DeviceError if there is none.
+  Tensor empty(const TensorSpec& spec);
+  virtual MemoryUse memory() const = 0;
+
+  /// Names what is enqueued from here on, for failure reports: the number of an action in the
+  /// program.
+  virtual void mark(std::int32_t action) = 0;
+  /// The first failure, if something failed.  After a failure, operations are dropped instead of
+  /// run.
+  virtual std::optional<DeviceFailure> failure() const = 0;
+  /// Makes the device fail with `error` as if an operation had; no effect if it failed already.
+  /// From any thread.
+  virtual void fail(std::exception_ptr error) = 0;
+
+  /// Waits until everything enqueued has run or was dropped.  Throws the first failure.
+  virtual void synchronize() = 0;
+
+ protected:
+  virtual std::byte* allocate(std::size_t bytes) = 0;
+  virtual void release(std::byte* data, std::size_t bytes) noexcept = 0;
+};
+
+}  // namespace lockflight

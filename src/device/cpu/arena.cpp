@@ -1,0 +1,118 @@
+#include "device/cpu/arena.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::cpu {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit * unit;
+}
+
+std::size_t block_bytes(std::size_t bytes) {
+  return round_up(std::max<std::size_t>(bytes, 1), Arena::kAlignment);
+}
+
+// Maps one huge page more than asked for and gives back what lies before and after the aligned
+// part.
+std::byte* map_aligned(std::size_t bytes) {
+  void* mapped = ::mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) {
+    throw DeviceError(
+        fmt::format("cpu: the system has no {} MiB of memory for an arena: {}; use a "
+                    "smaller model or micro-batch, or more ranks",
+                    bytes >> 20, std::strerror(errno)));
+  }
+  auto* begin = static_cast<std::byte*>(mapped);
+  const std::size_t before =
+      (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+  if (before != 0) {
+    ::munmap(begin, before);
+  }
+  if (before != kHugePage) {
+    ::munmap(begin + before + bytes, kHugePage - before);
+  }
+  return begin + before;
+}
+
+}  // namespace
+
+Arena::~Arena() {
+  for (const Slab& slab : slabs_) {
+    ::munmap(slab.data, slab.bytes);
+  }
+}
+
+void Arena::add_slab(std::size_t at_least) {
+  const std::size_t bytes = std::max(kSlabBytes, round_up(at_least, kHugePage));
+  std::byte* data = map_aligned(bytes);
+  ::madvise(data, bytes, MADV_HUGEPAGE);  // without it the arena is slower, not wrong
+  for (std::size_t offset = 0; offset < bytes; offset += 4096) {
+    data[offset] = std::byte{0};
+  }
+  slabs_.push_back({data, bytes});
+  free_.emplace(data, bytes);
+  use_.reserved_bytes += bytes;
+}
+
+bool Arena::begins_slab(const std::byte* data) const {
+  return std::ranges::any_of(slabs_, [data](const Slab& slab) { return slab.data == data; });
+}
+
+std::byte* Arena::allocate(std::size_t bytes) {
+  const std::size_t wanted = block_bytes(bytes);
+  const auto find = [&] {
+    auto best = free_.end();
+    for (auto it = free_.begin(); it != free_.end(); ++it) {
+      if (it->second >= wanted && (best == free_.end() || it->second < best->second)) {
+        best = it;
+      }
+    }
+    return best;
+  };
+  auto block = find();
+  if (block == free_.end()) {
+    add_slab(wanted);
+    block = find();
+  }
+  std::byte* data = block->first;
+  const std::size_t rest = block->second - wanted;
+  free_.erase(block);
+  if (rest != 0) {
+    free_.emplace(data + wanted, rest);
+  }
+  use_.in_use_bytes += wanted;
+  use_.peak_bytes = std::max(use_.peak_bytes, use_.in_use_bytes);
+  return data;
+}
+
+void Arena::release(std::byte* data, std::size_t bytes) noexcept {
+  const std::size_t size = block_bytes(bytes);
+  use_.in_use_bytes -= size;
+  auto block = free_.emplace(data, size).first;
+  const auto next = std::next(block);
+  if (next != free_.end() && block->first + block->second == next->first &&
+      !begins_slab(next->first)) {
+    block->second += next->second;
+    free_.erase(next);
+  }
+  if (block != free_.begin() && !begins_slab(block->first)) {
+    const auto previous = std::prev(block);
+    if (previous->first + previous->second == block->first) {
+      previous->second += block->second;
+      free_.erase(block);
+    }
+  }
+}
+
+}  // namespace lockflight::cpu

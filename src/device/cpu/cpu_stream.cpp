@@ -1,0 +1,38 @@
+#include <cstring>
+#include <utility>
+
+#include "device/cpu/cpu_device.h"
+
+namespace lockflight::cpu {
+
+CpuStream::CpuStream(CpuDevice& device, std::shared_ptr<TaskQueue> queue)
+    : device_(device), queue_(std::move(queue)) {}
+
+CpuStream::~CpuStream() {
+  queue_->close();
+  device_.doorbell().ring();
+}
+
+void CpuStream::record(Event& event) {
+  auto& cpu_event = static_cast<CpuEvent&>(event);
+  enqueue(Record{&cpu_event, ++cpu_event.recorded});
+}
+
+void CpuStream::wait(Event& event) {
+  auto& cpu_event = static_cast<CpuEvent&>(event);
+  if (cpu_event.recorded != 0) {
+    enqueue(Wait{&cpu_event, cpu_event.recorded});
+  }
+}
+
+void CpuStream::time(std::int64_t* nanoseconds) { enqueue(Time{nanoseconds}); }
+
+void CpuStream::upload(const TensorView& to, const void* from) {
+  enqueue(Kernel{[to, from](Team& /*team*/) { std::memcpy(to.data(), from, to.bytes()); }});
+}
+
+void CpuStream::download(void* to, const TensorView& from) {
+  enqueue(Kernel{[to, from](Team& /*team*/) { std::memcpy(to, from.data(), from.bytes()); }});
+}
+
+}  // namespace lockflight::cpu

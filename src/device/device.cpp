@@ -1,0 +1,26 @@
+#include "lockflight/device/device.h"
+
+namespace lockflight {
+
+std::string_view name_of(DeviceKind kind) {
+  switch (kind) {
+    case DeviceKind::cpu:
+      return "cpu";
+    case DeviceKind::cuda:
+      return "cuda";
+    case DeviceKind::meta:
+      return "meta";
+  }
+  return "?";
+}
+
+Tensor Device::empty(const TensorSpec& spec) {
+  const std::size_t bytes = spec.bytes();
+  std::byte* data = allocate(bytes);
+  std::shared_ptr<void> storage(data, [this, bytes](void* memory) noexcept {
+    release(static_cast<std::byte*>(memory), bytes);
+  });
+  return {std::move(storage), TensorView(data, spec)};
+}
+
+}  // namespace lockflight
