@@ -1,0 +1,111 @@
+// Layers: three functions, no automatic differentiation.
+//
+// A layer runs forward, then backward_input, then backward_weight, once each for every micro-batch,
+// and several micro-batches may be under way at once; what the two backward functions need, forward
+// keeps in `Saved`.  The functions enqueue operations and never wait.  They must be
+// shape-deterministic: shapes of what they allocate and return depend on the shapes of the inputs
+// alone.  `gradient_check` tests all three.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lockflight/core/random.h"
+#include "lockflight/device/device.h"
+#include "lockflight/nn/parameter.h"
+
+namespace lockflight::nn {
+
+/// Where a layer runs, and for which micro-batch of which step.
+class Context {
+ public:
+  explicit Context(Stream& stream) : stream_(&stream) {}
+
+  Stream& stream() const { return *stream_; }
+  Device& device() const { return stream_->device(); }
+  /// Memory for a tensor, not initialised.
+  Tensor empty(const TensorSpec& spec) const { return device().empty(spec); }
+
+  bool training = true;  ///< false: dropout does nothing
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  std::uint32_t layer = 0;  ///< number of the layer in the whole model
+  std::uint32_t micro_batch = 0;
+
+  /// The key of random numbers drawn at `site` (0 … 255) of this layer: its first dropout, its
+  /// second, …
+  RandomKey random_key(std::uint32_t site) const {
+    return {.seed = seed, .step = step, .layer = layer | site << 24, .micro_batch = micro_batch};
+  }
+
+ private:
+  Stream* stream_;
+};
+
+/// What a layer keeps between its functions for one micro-batch.  Everything left is freed after
+/// backward_weight.
+class Saved {
+ public:
+  /// Keeps a tensor; returns its number (0, 1, …, in the order of the calls).
+  std::size_t keep(Tensor tensor);
+  /// The tensor with that number; stays kept.
+  TensorView operator[](std::size_t number) const { return tensors_[number].view(); }
+  /// Gives the tensor back, to be passed on or freed early.
+  Tensor take(std::size_t number) { return std::move(tensors_[number]); }
+  /// What the n-th inner layer keeps; made at its first use.
+  Saved& inner(std::size_t number);
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::deque<Saved> inner_;  // references stay valid as it grows
+};
+
+/// Override the functions on one tensor, or, where several tensors come in or go out, those on
+/// `Tensors`.
+class Layer {
+ public:
+  Layer() = default;
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+  virtual ~Layer() = default;
+
+  /// In a fixed order, which is the order of the model's parameters.
+  virtual std::vector<Parameter*> parameters() { return {}; }
+
+  /// y from x.
+  virtual Tensor forward(Context& context, Tensor x, Saved& saved);
+  /// dx from dy.  A layer whose input has no gradient (tokens) returns an empty tensor.
+  virtual Tensor backward_input(Context& context, Tensor dy, Saved& saved);
+  /// Adds to the gradients of the parameters.  Called after backward_input, possibly much later.
+  virtual void backward_weight(Context& context, Saved& saved);
+
+  /// The same for several tensors.  By default: exactly one, through the functions above; throws
+  /// InvalidArgument otherwise.
+  virtual Tensors forward_all(Context& context, Tensors inputs, Saved& saved);
+  virtual Tensors backward_input_all(Context& context, Tensors output_gradients, Saved& saved);
+};
+
+/// What is minimised.  Runs on the stage that holds the last layer.
+class Loss {
+ public:
+  Loss() = default;
+  Loss(const Loss&) = delete;
+  Loss& operator=(const Loss&) = delete;
+  virtual ~Loss() = default;
+
+  /// Writes the mean loss of one micro-batch to `loss` (f32 scalar) and keeps what the gradient
+  /// needs.
+  ///   outputs   what the last layer returned
+  ///   targets   the micro-batch's slice of Batch::targets
+  ///   scale     what gradients are multiplied by: 1 / micro-batches
+  virtual void forward(Context& context, Tensors outputs, const std::vector<TensorView>& targets,
+                       float scale, const TensorView& loss, Saved& saved) = 0;
+  /// The gradients of `scale` times the loss for the outputs.
+  virtual Tensors backward(Context& context, Saved& saved) = 0;
+};
+
+}  // namespace lockflight::nn

@@ -1,0 +1,66 @@
+// A learned tensor and its gradient.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "lockflight/core/random.h"
+#include "lockflight/core/tensor_spec.h"
+#include "lockflight/device/device.h"
+
+namespace lockflight::nn {
+
+/// Fills a parameter's initial values; `random` is keyed by the seed and the parameter's full name.
+using Initializer = std::function<void(std::span<float> values, Random& random)>;
+
+Initializer zeros();
+Initializer ones();
+/// Normal with mean 0.
+Initializer normal(double standard_deviation);
+/// Uniform in [-bound, bound).
+Initializer uniform(double bound);
+
+/// Until it is materialised, a parameter is a name, a spec and a rule for its values; then it has a
+/// value and a gradient on one device.  Both are f32.
+class Parameter {
+ public:
+  Parameter(std::string name, TensorSpec spec, Initializer initializer);
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+
+  /// The name within its layer: "attention.weight"; after the model was built, the full name:
+  /// "blocks.3.attention.weight".
+  const std::string& name() const { return name_; }
+  void prefix_name(const std::string& prefix) { name_ = prefix + "." + name_; }
+
+  const TensorSpec& spec() const { return spec_; }
+  std::int64_t elements() const { return spec_.elements(); }
+
+  /// Whether decoupled weight decay applies: by default to matrices, not to vectors (gains and
+  /// biases).
+  bool decays() const { return spec_.shape.rank() >= 2; }
+
+  /// Allocates value and gradient.  The gradient is zero once the stream has passed this point; the
+  /// value is what `initial_values` gives.  Waits for the device.  On a meta device nothing is
+  /// computed.
+  void materialize(Device& device, Stream& stream, std::uint64_t seed);
+  bool materialized() const { return static_cast<bool>(value_); }
+
+  /// The initial values, by seed and full name alone: no partition changes them.
+  std::vector<float> initial_values(std::uint64_t seed) const;
+
+  TensorView value() const { return value_.view(); }
+  TensorView grad() const { return grad_.view(); }
+
+ private:
+  std::string name_;
+  TensorSpec spec_;
+  Initializer initializer_;
+  Tensor value_;
+  Tensor grad_;
+};
+
+}  // namespace lockflight::nn
