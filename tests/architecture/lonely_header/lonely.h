@@ -1,0 +1,5 @@
+// Misses <string>, on purpose.
+
+#pragma once
+
+std::string lonely();
