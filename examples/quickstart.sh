@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Trains a small GPT, about 3 million parameters with bytes as tokens, on two ranks of this machine with 1F1B.
+#
+#   bash examples/quickstart.sh [TEXT-FILE]
+#
+# Without a file it reads the licence texts that every Debian and Ubuntu has. It installs the packages that are missing,
+# builds the command lockflight, and leaves what it wrote in build/quickstart. A second run reuses the build.
+set -euo pipefail
+
+if (($# > 1)) || [[ ${1:-} == -* ]]; then
+  echo "usage: bash examples/quickstart.sh [TEXT-FILE]" >&2
+  exit 64
+fi
+text=${1:+$(realpath -- "$1")}
+if (($# == 1)) && [[ ! -f $text || ! -r $text ]]; then
+  echo "quickstart: $1 is no readable file" >&2
+  exit 65
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash cmake/install_packages.sh
+cmake --preset release --log-level=WARNING
+cmake --build --preset release --target lockflight_command
+
+out=build/quickstart
+mkdir -p $out
+if [[ -z $text ]]; then
+  # GPL is a link to GPL-3, and so on: each text once.
+  text=$out/licences.txt
+  find /usr/share/common-licenses -type f | LC_ALL=C sort | xargs cat >$text
+fi
+
+exec build/release/bin/lockflight train --data "$text" \
+  --layers 6 --width 192 --heads 6 --context 128 \
+  --ranks 2 --schedule 1f1b --micro-batches 8 --micro-batch-rows 4 \
+  --steps 300 --learning-rate 2e-3 --warmup 30 --clip 1 --validate-every 50 \
+  --checkpoint $out/checkpoint --trace $out/trace.json --loss-curve $out/loss.svg
