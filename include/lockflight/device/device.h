@@ -53,7 +53,7 @@ class Stream {
   /// Holds what follows on this stream until the event's latest record has been reached.  No effect
   /// if the event was never recorded.
   virtual void wait(Event& event) = 0;
-  /// Writes the device's clock, in nanoseconds since the device was made, to *nanoseconds when this
+  /// Writes the device's clock, in nanoseconds since its world was made, to *nanoseconds when this
   /// point is reached. The slot must live until then.
   virtual void time(std::int64_t* nanoseconds) = 0;
 

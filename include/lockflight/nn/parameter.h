@@ -47,6 +47,8 @@ class Parameter {
   /// value is what `initial_values` gives.  Waits for the device.  On a meta device nothing is
   /// computed.
   void materialize(Device& device, Stream& stream, std::uint64_t seed);
+  /// Gives both back, before their device goes; the parameter may be materialised again elsewhere.
+  void dematerialize();
   bool materialized() const { return static_cast<bool>(value_); }
 
   /// The initial values, by seed and full name alone: no partition changes them.

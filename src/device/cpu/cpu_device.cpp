@@ -19,8 +19,12 @@ constexpr int kSpins = 3000;
 }  // namespace
 
 CpuDevice::CpuDevice(int number, const CpuDeviceOptions& options, int spins,
-                     std::shared_ptr<Watchdog> watchdog)
-    : number_(number), options_(options), spins_(spins), watchdog_(std::move(watchdog)) {
+                     std::shared_ptr<Watchdog> watchdog, std::chrono::steady_clock::time_point made)
+    : number_(number),
+      options_(options),
+      spins_(spins),
+      watchdog_(std::move(watchdog)),
+      made_(made) {
   if (options_.mode == StreamMode::worker) {
     runners_.push_back(std::make_unique<Runner>(*this, 0));
   }
@@ -137,10 +141,11 @@ std::vector<std::unique_ptr<Device>> make_cpu_devices(int count, const CpuDevice
       static_cast<unsigned>(count) * static_cast<unsigned>(options.threads) > cores ||
       options.mode == StreamMode::threads;
   auto watchdog = std::make_shared<cpu::Watchdog>();
+  const auto now = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<Device>> devices;
   for (int i = 0; i < count; ++i) {
     devices.push_back(
-        std::make_unique<cpu::CpuDevice>(i, options, crowded ? 0 : cpu::kSpins, watchdog));
+        std::make_unique<cpu::CpuDevice>(i, options, crowded ? 0 : cpu::kSpins, watchdog, now));
   }
   return devices;
 }

@@ -23,7 +23,7 @@ namespace lockflight::cpu {
 class CpuDevice final : public Device {
  public:
   CpuDevice(int number, const CpuDeviceOptions& options, int spins,
-            std::shared_ptr<Watchdog> watchdog);
+            std::shared_ptr<Watchdog> watchdog, std::chrono::steady_clock::time_point made);
   ~CpuDevice() override;
 
   DeviceKind kind() const override { return DeviceKind::cpu; }
@@ -66,7 +66,7 @@ class CpuDevice final : public Device {
   const CpuDeviceOptions options_;
   const int spins_;
   const std::shared_ptr<Watchdog> watchdog_;
-  const std::chrono::steady_clock::time_point made_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point made_;  // of all devices of the group: one clock
   Arena arena_;
   std::int32_t action_ = -1;
 

@@ -1,0 +1,66 @@
+// A plan: which layers each stage has, where stages live, in what order they work.
+
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "lockflight/comm/world.h"
+#include "lockflight/nn/model.h"
+#include "lockflight/plan/program.h"
+#include "lockflight/schedule/schedule.h"
+
+namespace lockflight {
+
+struct MicroBatch {
+  std::int64_t rows = 1;
+};
+
+struct PlanOptions {
+  MicroBatch micro_batch;
+  int micro_batches = 1;
+  std::string schedule = "1f1b";
+  /// Layers per stage; empty: cut so that the stage with the most floating-point operations has as
+  /// few as possible.
+  std::vector<int> split;
+};
+
+/// How many rows one step takes, and how they are cut.
+struct BatchShape {
+  std::int64_t micro_batch_rows = 1;
+  int micro_batches = 1;
+
+  std::int64_t rows() const { return micro_batch_rows * micro_batches; }
+};
+
+struct StagePlan {
+  int rank = 0;
+  int first_layer = 0;
+  int layers = 0;
+  std::string first_name;
+  std::string last_name;
+  std::int64_t parameters = 0;
+  double forward_flops = 0;        ///< of one micro-batch
+  std::size_t boundary_bytes = 0;  ///< what it hands to the next stage for one micro-batch
+};
+
+struct Plan {
+  std::vector<StagePlan> stages;
+  schedule::Schedule schedule;
+  plan::Program program;
+  BatchShape batch_shape;
+
+  const BatchShape& batch() const { return batch_shape; }
+  int ranks() const { return schedule.ranks(); }
+};
+
+/// Throws InvalidArgument if options, model and world do not fit: more stages than layers, a split
+/// that does not add up to the layers, an unknown schedule.
+Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
+
+/// The table of stages.
+std::ostream& operator<<(std::ostream& out, const Plan& plan);
+
+}  // namespace lockflight

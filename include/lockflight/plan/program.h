@@ -1,0 +1,72 @@
+// The lowered form of a schedule: for every rank the operations that its host thread enqueues, in
+// that order, each on one stream, with all dependencies between streams explicit.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lockflight/schedule/schedule.h"
+
+namespace lockflight::plan {
+
+/// A boundary tensor list of one micro-batch: what stage `stage` hands to the next one, or the
+/// gradient of that.
+struct Boundary {
+  enum class Kind { activation, gradient };
+  Kind kind = Kind::activation;
+  int stage = 0;
+  int micro_batch = 0;
+
+  friend auto operator<=>(const Boundary&, const Boundary&) = default;
+};
+
+enum class Opcode {
+  compute,      ///< run `action` on the compute stream
+  allocate,     ///< memory for the boundary in slot `slot`, in the order of the compute stream
+  send,         ///< send slot `slot` to `peer`
+  recv,         ///< receive slot `slot` from `peer`
+  record,       ///< record `event`
+  wait,         ///< wait for `event`
+  release,      ///< free slot `slot`
+  reduce_tied,  ///< add up the gradients of tie number `slot` over its ranks, in the order of its
+                ///< stages
+};
+
+struct Instruction {
+  Opcode opcode = Opcode::compute;
+  int stream = 0;
+  schedule::Action action;  ///< compute, send and recv
+  int slot = -1;
+  int event = -1;
+  int peer = -1;
+};
+
+/// Stream 0 computes; every other stream carries the transfers of one directed edge in one
+/// direction.
+struct StreamUse {
+  int peer = -1;     ///< -1: compute, or the tied gradients
+  int channel = -1;  ///< the same number at both ends
+  bool sends = false;
+};
+
+struct RankProgram {
+  std::vector<StreamUse> streams;
+  std::vector<Boundary> slots;
+  int events = 0;
+  std::vector<Instruction> instructions;
+};
+
+struct Program {
+  int micro_batches = 0;
+  schedule::Placement placement;
+  int channels = 0;
+  std::vector<RankProgram> ranks;
+};
+
+/// "compute 2F0", "recv 1RECV_F0 slot 3 from rank 0", "wait event 4": one line of a listing.
+std::string to_string(const Instruction& instruction);
+/// All ranks, one instruction per line with its stream.
+std::string to_string(const Program& program);
+
+}  // namespace lockflight::plan

@@ -1,0 +1,118 @@
+// The user's handle on a model that is spread over ranks.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lockflight/comm/world.h"
+#include "lockflight/core/host_tensor.h"
+#include "lockflight/nn/model.h"
+#include "lockflight/plan/plan.h"
+#include "lockflight/runtime/timeline.h"
+
+namespace lockflight {
+
+/// The rows of one step.  The outermost extent of every tensor is the number of rows; micro-batch k
+/// takes the k-th run of rows.
+struct Batch {
+  std::vector<HostTensor> inputs;
+  std::vector<HostTensor> targets;
+};
+
+struct StepResult {
+  float loss = 0;                         ///< mean over the micro-batches
+  std::vector<float> micro_batch_losses;  ///< each the mean over its micro-batch
+};
+
+/// What one rank's host thread needs to enqueue work of its own.
+struct RankContext {
+  int rank = 0;
+  int ranks = 1;
+  Device& device;
+  Stream& stream;  ///< the compute stream
+  Transport& transport;
+};
+
+/// All parameters of a pipeline, wherever they live.  A view of the pipeline, which must outlive
+/// it.
+class ParameterSet {
+ public:
+  struct Entry {
+    nn::Parameter* parameter = nullptr;
+    int rank = 0;
+    int tied_to = -1;  ///< the entry that this one is a copy of, or -1
+  };
+
+  /// In the model's order: the same for every partition.
+  std::span<const Entry> entries() const { return entries_; }
+
+  /// Calls `work` on every rank's host thread, then waits for the devices.  Rethrows the first
+  /// failure.
+  void on_each_rank(const std::function<void(RankContext&)>& work) const { on_each_rank_(work); }
+
+ private:
+  friend class Pipeline;
+  std::vector<Entry> entries_;
+  std::function<void(const std::function<void(RankContext&)>&)> on_each_rank_;
+};
+
+struct PipelineOptions {
+  std::uint64_t seed = 1;  ///< of initial values and dropout
+  bool timeline = true;    ///< measure every action
+};
+
+/// One thread per rank enqueues that rank's program whole and never waits inside a step.  After a
+/// failure on any rank, every call throws.  Calls come from one thread.
+class Pipeline {
+ public:
+  /// Takes the model over and gives every stage's parameters memory and initial values on its rank.
+  /// Waits. Throws InvalidArgument if the plan is for another number of ranks.
+  Pipeline(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options = {});
+  ~Pipeline();
+  Pipeline(Pipeline&&) noexcept;
+
+  /// One step's forwards and backwards: adds to every parameter's gradient and returns the losses.
+  /// Waits. Throws InvalidArgument if the batch has other shapes than the plan; otherwise what
+  /// failed first on any rank, with rank and action in front: "rank 2, action 17 (2B5): ...".
+  StepResult forward_backward(const Batch& batch);
+
+  /// The mean loss over the micro-batches, each of the plan's rows, however many the batch has.  No
+  /// gradients, no dropout. Waits.
+  float evaluate(const Batch& batch);
+
+  /// What the last layer returns for any number of rows, taken as one micro-batch.  No gradients,
+  /// no dropout.  Waits.
+  std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs);
+
+  const ParameterSet& parameters() const;
+  const nn::Model& model() const;
+  const Plan& plan() const;
+
+  /// Steps done, which is part of dropout's random key; an optimizer counts it up after its update.
+  std::uint32_t step() const;
+  void set_step(std::uint32_t step);
+
+  /// One parameter's values, f32, by its number in parameters().entries().  Waits.
+  std::vector<float> read_back(std::size_t entry) const;
+  /// Sets one parameter's values (a tied copy is set with it).  Waits.  Throws InvalidArgument if
+  /// the size differs.
+  void write(std::size_t entry, std::span<const float> values);
+
+  /// A 64-bit hash of all parameters' bytes in the model's order, tied pairs once: independent of
+  /// the partition.  Waits.
+  std::uint64_t weights_hash() const;
+
+  /// Of the last forward_backward.
+  const Timeline& timeline() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockflight

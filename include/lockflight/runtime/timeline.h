@@ -1,0 +1,36 @@
+// What a step really did, and when.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lockflight/schedule/action.h"
+
+namespace lockflight {
+
+struct TimelineSpan {
+  int rank = 0;
+  int stream = 0;             ///< within the rank; 0 computes
+  schedule::Action action;    ///< compute, send or recv
+  int peer = -1;              ///< transfers only
+  int channel = -1;           ///< transfers only: spans of one channel and tag belong together
+  std::int64_t begin_ns = 0;  ///< since the world was made
+  std::int64_t end_ns = 0;
+};
+
+/// Of one step.
+struct Timeline {
+  int ranks = 0;
+  std::vector<TimelineSpan> spans;
+
+  /// From the first begin to the last end of any compute action.
+  std::int64_t makespan_ns() const;
+  /// Nanoseconds in which a rank computes.
+  std::int64_t busy_ns(int rank) const;
+  /// The idle share of all ranks up to a common end (the "barrier" definition): 1 - sum of busy /
+  /// (ranks · makespan).
+  double idle_share() const;
+};
+
+}  // namespace lockflight
