@@ -33,8 +33,17 @@ constexpr std::array kKinds = {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+// Short and printable, whatever a damaged file holds.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string shown(text.substr(0, kLongest));
+  std::ranges::replace_if(
+      shown, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return fmt::format("\"{}{}\"", shown, text.size() > kLongest ? "..." : "");
+}
+
 [[noreturn]] void refuse(std::string_view text, std::string_view why) {
-  throw DataError(fmt::format("\"{}\" is no action: {}", text, why));
+  throw DataError(fmt::format("{} is no action: {}", quoted(text), why));
 }
 
 int parse_number(std::string_view text, std::string_view digits, std::string_view what) {
@@ -42,11 +51,11 @@ int parse_number(std::string_view text, std::string_view digits, std::string_vie
     refuse(text, fmt::format("it has no {} number", what));
   }
   if (digits.size() > 1 && digits.front() == '0') {
-    refuse(text, fmt::format("the {} number {} has a leading zero", what, digits));
+    refuse(text, fmt::format("the {} number {} has a leading zero", what, quoted(digits)));
   }
   int number = 0;
   if (std::from_chars(digits.data(), digits.data() + digits.size(), number).ec != std::errc{}) {
-    refuse(text, fmt::format("the {} number {} is too large", what, digits));
+    refuse(text, fmt::format("the {} number {} is too large", what, quoted(digits)));
   }
   return number;
 }
@@ -61,7 +70,7 @@ ActionKind parse_kind(std::string_view text, std::string_view name) {
     known += known.empty() ? "" : ", ";
     known += kind.name;
   }
-  refuse(text, fmt::format("\"{}\" is none of the kinds {}", name, known));
+  refuse(text, fmt::format("{} is none of the kinds {}", quoted(name), known));
 }
 
 }  // namespace
@@ -92,11 +101,11 @@ Action parse_action(std::string_view text) {
   if (has_micro_batch(action.kind)) {
     const auto rest = std::ranges::find_if_not(micro_batch_digits, is_digit);
     if (rest != micro_batch_digits.end()) {
-      refuse(text, fmt::format("\"{}\" follows it", std::string_view(rest, text.end())));
+      refuse(text, fmt::format("{} follows it", quoted({rest, text.end()})));
     }
     action.micro_batch = parse_number(text, micro_batch_digits, "micro-batch");
   } else if (!micro_batch_digits.empty()) {
-    refuse(text, fmt::format("{} takes no micro-batch, but \"{}\" follows it", name_of(action.kind),
+    refuse(text, fmt::format("{} takes no micro-batch, but {} follows it", name_of(action.kind),
                              micro_batch_digits));
   }
   return action;

@@ -27,6 +27,9 @@ class Validation {
            schedule_.ranks());
       return findings_;
     }
+    if (schedule_.micro_batches < 1) {
+      find("the schedule has {} micro-batches, expected at least 1", schedule_.micro_batches);
+    }
     for (int rank = 0; rank < schedule_.ranks(); ++rank) {
       check_row(rank);
     }

@@ -1,5 +1,6 @@
 #include "lockflight/schedule/action.h"
 
+#include <algorithm>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -53,15 +54,21 @@ TEST(ActionTest, NamesWhatIsWrongWithAText) {
   EXPECT_THAT(error_of(""), HasSubstr("no stage number"));
   EXPECT_THAT(error_of("F0"), HasSubstr("no stage number"));
   EXPECT_THAT(error_of("-1F0"), HasSubstr("no stage number"));
-  EXPECT_THAT(error_of("00F0"), HasSubstr("the stage number 00 has a leading zero"));
-  EXPECT_THAT(error_of("0F01"), HasSubstr("the micro-batch number 01 has a leading zero"));
-  EXPECT_THAT(error_of("2147483648F0"), HasSubstr("the stage number 2147483648 is too large"));
+  EXPECT_THAT(error_of("00F0"), HasSubstr("the stage number \"00\" has a leading zero"));
+  EXPECT_THAT(error_of("0F01"), HasSubstr("the micro-batch number \"01\" has a leading zero"));
+  EXPECT_THAT(error_of("2147483648F0"), HasSubstr("the stage number \"2147483648\" is too large"));
   EXPECT_THAT(error_of("0X0"), HasSubstr("\"X\" is none of the kinds F, I, W, B, SEND_F"));
   EXPECT_THAT(error_of("0"), HasSubstr("\"\" is none of the kinds"));
   EXPECT_THAT(error_of("0f0"), HasSubstr("\"f\" is none of the kinds"));
   EXPECT_THAT(error_of("0F"), HasSubstr("no micro-batch number"));
   EXPECT_THAT(error_of("0F0x"), HasSubstr("\"x\" follows it"));
   EXPECT_THAT(error_of("0UNSHARD3"), HasSubstr("UNSHARD takes no micro-batch"));
+}
+
+TEST(ActionTest, QuotesADamagedTextShortAndPrintable) {
+  const std::string error = error_of("0" + std::string(100000, '\x01') + "\xff");
+  EXPECT_LT(error.size(), 300U);
+  EXPECT_TRUE(std::ranges::all_of(error, [](char c) { return c >= ' ' && c <= '~'; })) << error;
 }
 
 }  // namespace

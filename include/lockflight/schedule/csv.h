@@ -1,0 +1,41 @@
+// The schedule files of torch.distributed.pipelining, both dialects: "compute only" with F, I, W, B
+// and overlapped pairs, "compute and comms" with transfers as well.
+//
+//   0F0,0F1,,0B0,,0B1          one row per rank, cells separated by commas, an empty cell is an
+//   ,1F0,1B0,1F1,1B1,          idle slot, (0F7;7B3)OVERLAP_F_B runs a forward and a backward
+//                              together
+//
+// Source: PyTorch, torch/distributed/pipelining/schedules.py, _load_csv and _dump_csv.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "lockflight/schedule/schedule.h"
+
+namespace lockflight::schedule {
+
+/// How the rows of a file end, which the schedule itself does not say.
+struct CsvStyle {
+  bool carriage_returns = false;  // "\r\n", as PyTorch writes it, instead of "\n"
+  bool ends_last_row = true;
+
+  friend bool operator==(const CsvStyle&, const CsvStyle&) = default;
+};
+
+/// The style of a text: carriage_returns by its first row.
+CsvStyle csv_style(std::string_view text);
+
+/// The schedule in a text. A stage lies on the rank in whose row it stands. Rows keep their idle
+/// slots, so write_csv gives the same bytes again; only spaces around cells are dropped.
+///   name    of the schedule, since the file has none
+/// Throws DataError that names row and cell, counted from 1: for a cell that is no action, a stage
+/// in two rows or in none, a row without an action, or too few actions for the stages and
+/// micro-batches that they name. Whether the order makes sense is asked by validate.
+Schedule read_csv(std::string_view text, std::string name = "csv");
+
+/// The inverse of read_csv.
+std::string write_csv(const Schedule& schedule, const CsvStyle& style = {});
+
+}  // namespace lockflight::schedule

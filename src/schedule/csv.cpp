@@ -1,0 +1,198 @@
+#include "lockflight/schedule/csv.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::schedule {
+namespace {
+
+constexpr std::string_view kOverlapEnd = ")OVERLAP_F_B";
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  std::size_t begin = 0;
+  while (true) {
+    const std::size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string_view::npos) {
+      return parts;
+    }
+    begin = end + 1;
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t";
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  return begin == std::string_view::npos
+             ? std::string_view{}
+             : text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+Cell parse_cell(std::string_view text) {
+  text = trimmed(text);
+  if (text.empty()) {
+    return {};
+  }
+  if (text.front() != '(') {
+    return {parse_action(text)};
+  }
+  if (!text.ends_with(kOverlapEnd)) {
+    throw DataError(fmt::format("an overlapped pair does not end in \"{}\"", kOverlapEnd));
+  }
+  Cell cell;
+  text.remove_suffix(kOverlapEnd.size());
+  for (const std::string_view part : split(text.substr(1), ';')) {
+    cell.push_back(parse_action(part));
+  }
+  if (cell.size() != 2 || cell[0].kind != ActionKind::forward ||
+      cell[1].kind != ActionKind::backward) {
+    throw DataError("an overlapped pair is not one F and one B");
+  }
+  return cell;
+}
+
+std::string to_text(const Cell& cell) {
+  if (cell.empty()) {
+    return {};
+  }
+  std::string text = to_string(cell.front());
+  for (std::size_t i = 1; i < cell.size(); ++i) {
+    text += ";" + to_string(cell[i]);
+  }
+  return cell.size() == 1 ? text : fmt::format("({}{}", text, kOverlapEnd);
+}
+
+std::vector<std::string_view> rows_of(std::string_view text) {
+  const CsvStyle style = csv_style(text);
+  if (style.ends_last_row && !text.empty()) {
+    text.remove_suffix(1);
+  }
+  std::vector<std::string_view> rows = split(text, '\n');
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // The last row of a file whose last row has no end has no carriage return either.
+    const bool expected = style.carriage_returns && (i + 1 < rows.size() || style.ends_last_row);
+    if (rows[i].ends_with('\r') != expected) {
+      throw DataError(
+          fmt::format("schedule file, row {}: rows end with and without a carriage "
+                      "return, expected one kind of line end",
+                      i + 1));
+    }
+    rows[i].remove_suffix(expected ? 1 : 0);
+  }
+  return rows;
+}
+
+class Reader {
+ public:
+  void read_row(std::string_view text) {
+    const std::size_t actions_before = actions_;
+    std::size_t cell_number = 0;
+    std::vector<Cell>& row = rows_.emplace_back();
+    for (const std::string_view cell_text : split(text, ',')) {
+      ++cell_number;
+      try {
+        Cell& cell = row.emplace_back(parse_cell(cell_text));
+        std::ranges::for_each(cell, [&](const Action& action) { note(action); });
+      } catch (const DataError& error) {
+        throw DataError(fmt::format("schedule file, row {}, cell {}: {}", rows_.size(), cell_number,
+                                    error.what()));
+      }
+    }
+    if (actions_ == actions_before) {
+      throw DataError(
+          fmt::format("schedule file, row {}: there is no action; each row is a rank and needs one",
+                      rows_.size()));
+    }
+  }
+
+  Schedule finish(std::string name) {
+    check_complete();
+    std::vector<int> rank_of_stage;
+    for (const auto& [stage, rank] : rank_of_stage_) {
+      rank_of_stage.push_back(rank);
+    }
+    return {.name = std::move(name),
+            .micro_batches = static_cast<int>(micro_batches_),
+            .placement = Placement(std::move(rank_of_stage)),
+            .rows = std::move(rows_)};
+  }
+
+ private:
+  void note(const Action& action) {
+    const int rank = static_cast<int>(rows_.size()) - 1;
+    const auto [found, inserted] = rank_of_stage_.try_emplace(action.stage, rank);
+    if (found->second != rank) {
+      throw DataError(fmt::format("stage {} stands in row {} already, and a stage lies on one rank",
+                                  action.stage, found->second + 1));
+    }
+    micro_batches_ = std::max(micro_batches_, std::int64_t{action.micro_batch} + 1);
+    ++actions_;
+  }
+
+  // Each stage runs each micro-batch. This also keeps a file with huge numbers from asking
+  // for huge tables.
+  void check_complete() const {
+    int expected = 0;
+    for (const auto& [stage, rank] : rank_of_stage_) {
+      if (stage != expected) {
+        throw DataError(
+            fmt::format("schedule file, row {}: stage {} is there, but stage {} is in "
+                        "no row",
+                        rank + 1, stage, expected));
+      }
+      ++expected;
+    }
+    const auto forwards = static_cast<std::uint64_t>(expected) * micro_batches_;
+    if (actions_ < forwards) {
+      throw DataError(
+          fmt::format("schedule file: it has {} actions, but {} stages and {} "
+                      "micro-batches need {} forwards",
+                      actions_, expected, micro_batches_, forwards));
+    }
+  }
+
+  std::vector<std::vector<Cell>> rows_;
+  std::map<int, int> rank_of_stage_;
+  std::int64_t micro_batches_ = 0;
+  std::size_t actions_ = 0;
+};
+
+}  // namespace
+
+CsvStyle csv_style(std::string_view text) {
+  const std::size_t end = text.find('\n');
+  return {.carriage_returns = end != std::string_view::npos && end > 0 && text[end - 1] == '\r',
+          .ends_last_row = text.ends_with('\n')};
+}
+
+Schedule read_csv(std::string_view text, std::string name) {
+  Reader reader;
+  for (const std::string_view row : rows_of(text)) {
+    reader.read_row(row);
+  }
+  return reader.finish(std::move(name));
+}
+
+std::string write_csv(const Schedule& schedule, const CsvStyle& style) {
+  const std::string_view line_end = style.carriage_returns ? "\r\n" : "\n";
+  std::string text;
+  for (std::size_t rank = 0; rank < schedule.rows.size(); ++rank) {
+    text += rank == 0 ? "" : line_end;
+    const std::vector<Cell>& row = schedule.rows[rank];
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      text += (i == 0 ? "" : ",") + to_text(row[i]);
+    }
+  }
+  return text + std::string(style.ends_last_row ? line_end : "");
+}
+
+}  // namespace lockflight::schedule
