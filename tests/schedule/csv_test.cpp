@@ -1,0 +1,173 @@
+#include "lockflight/schedule/csv.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/core/random.h"
+#include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/timetable.h"
+#include "schedule/schedules.h"
+
+namespace lockflight::schedule {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::string_view kComputeOnly = "0F0,0F1,,0B0,,0B1\n,1F0,1B0,1F1,1B1,\n";
+constexpr std::string_view kWithTransfers =
+    "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1,0REDUCE_GRAD\n"
+    "1UNSHARD,1RECV_F0,1RECV_F1,1F0,1B0,1SEND_B0,1F1,1B1,1SEND_B1,1RESHARD,1REDUCE_GRAD\n";
+constexpr std::string_view kOverlapped =
+    "0F0,0F1,,,3F0,3I0,3W0,(3F1;0B0)OVERLAP_F_B,3B1,0I1,0W1\n"
+    ",1F0,2F0,1F1,(2F1;2B0)OVERLAP_F_B,1B0,2B1,1B1\n";
+
+std::string error_of(std::string_view text) {
+  try {
+    read_csv(text);
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(CsvTest, ReadsRowsAsRanksAndEmptyCellsAsIdleSlots) {
+  const Schedule schedule = read_csv(kComputeOnly, "mine");
+  EXPECT_EQ(schedule.name, "mine");
+  EXPECT_EQ(schedule.placement, Placement::loop({.ranks = 2}));
+  EXPECT_EQ(schedule.micro_batches, 2);
+  EXPECT_EQ(line(schedule, 0), "0F0 0F1 0B0 0B1");
+  EXPECT_EQ(line(schedule, 1), "1F0 1B0 1F1 1B1");
+  EXPECT_TRUE(schedule.rows[0][2].empty());
+  EXPECT_FALSE(is_lowered(schedule));
+  EXPECT_THAT(validate(schedule), IsEmpty());
+}
+
+TEST(CsvTest, ReadsTheDialectWithTransfers) {
+  const Schedule schedule = read_csv(kWithTransfers);
+  EXPECT_TRUE(is_lowered(schedule));
+  EXPECT_EQ(schedule.rows[0][1], Cell{parse_action("0SEND_F0")});
+  EXPECT_THAT(validate(schedule), IsEmpty());
+}
+
+TEST(CsvTest, ReadsOverlappedPairsAndFindsThePlacementByTheRows) {
+  const Schedule schedule = read_csv(kOverlapped);
+  EXPECT_EQ(schedule.placement, Placement::v(2));
+  EXPECT_THAT(schedule.rows[0][7], ElementsAre(parse_action("3F1"), parse_action("0B0")));
+  EXPECT_THAT(validate(schedule), IsEmpty());
+}
+
+TEST(CsvTest, WritesTheBytesThatItRead) {
+  for (const std::string_view file : {kComputeOnly, kWithTransfers, kOverlapped}) {
+    std::string windows;
+    for (const char c : file) {
+      windows += c == '\n' ? "\r\n" : std::string(1, c);
+    }
+    const std::string open(file.substr(0, file.size() - 1));
+    const std::string open_windows = windows.substr(0, windows.size() - 2);
+    for (const std::string& text : {std::string(file), windows, open, open_windows}) {
+      EXPECT_EQ(write_csv(read_csv(text), csv_style(text)), text);
+    }
+  }
+}
+
+TEST(CsvTest, WritesTheOrdersOfGeneratedSchedulesAndReadsThemBackEqual) {
+  for (const ScheduleInfo& info : schedules()) {
+    const Schedule schedule = info.make({.ranks = 3, .micro_batches = 5});
+    EXPECT_EQ(read_csv(write_csv(schedule), schedule.name), schedule);
+  }
+  EXPECT_EQ(write_csv(make_schedule("1f1b", {.ranks = 2, .micro_batches = 2})),
+            "0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n");
+}
+
+TEST(CsvTest, AcceptsSpacesAroundCells) {
+  EXPECT_EQ(read_csv(" 0F0 ,\t0B0, \n"), read_csv("0F0,0B0,\n"));
+}
+
+TEST(CsvTest, NamesRowAndCellOfWhatIsWrong) {
+  EXPECT_THAT(error_of(""), HasSubstr("row 1: there is no action"));
+  EXPECT_THAT(error_of("0F0\n\n"), HasSubstr("row 2: there is no action"));
+  EXPECT_THAT(error_of("0F0\n,,\n"), HasSubstr("row 2: there is no action"));
+  EXPECT_THAT(error_of("0F0\n,1X0\n"), HasSubstr("row 2, cell 2: \"1X0\" is no action: \"X\""));
+  EXPECT_THAT(error_of("\"0F0\"\n"), HasSubstr("row 1, cell 1"));
+  EXPECT_THAT(error_of("0F0,1F0\n1B0,\n"),
+              HasSubstr("row 2, cell 1: stage 1 stands in row 1 already"));
+  EXPECT_THAT(error_of("0F0\n2F0\n"),
+              HasSubstr("row 2: stage 2 is there, but stage 1 is in no row"));
+  EXPECT_THAT(error_of("0F0,0F2\n"),
+              HasSubstr("2 actions, but 1 stages and 3 micro-batches need 3"));
+  EXPECT_THAT(error_of("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
+  EXPECT_THAT(error_of("0F0,0B0\r\n1F0\n"), HasSubstr("row 2: rows end with and without"));
+  EXPECT_THAT(error_of("0F0,0B0\n1F0\r\n"), HasSubstr("row 2: rows end with and without"));
+}
+
+TEST(CsvTest, RefusesPairsThatAreNotOneForwardAndOneBackward) {
+  EXPECT_THAT(error_of("(0F0;0B1)\n"), HasSubstr("cell 1: an overlapped pair does not end in"));
+  for (const std::string pair : {"0F0", "0F0;0F1", "0B0;0F1", "0F0;0B1;0W2", "0F0;0SEND_F0"}) {
+    EXPECT_THAT(error_of("0F0,(" + pair + ")OVERLAP_F_B\n"),
+                HasSubstr("row 1, cell 2: an overlapped pair is not one F and one B"));
+  }
+  EXPECT_THAT(error_of("()OVERLAP_F_B\n"), HasSubstr("no stage number"));
+}
+
+std::string mutated(std::string text, Random& random) {
+  constexpr std::string_view kBytes = "0123456789FBIW_SENDRCV,;()\n\r \"\t\xff";
+  for (std::uint64_t changes = 1 + random.next_below(4); changes > 0; --changes) {
+    const std::size_t at = random.next_below(text.size() + 1);
+    const char byte = kBytes[random.next_below(kBytes.size())];
+    switch (random.next_below(4)) {
+      case 0:
+        text.insert(at, 1, byte);
+        break;
+      case 1:
+        text.erase(at, 1 + random.next_below(8));
+        break;
+      case 2:
+        text.resize(at);
+        break;
+      default:
+        if (at < text.size()) {
+          text[at] = byte;
+        }
+    }
+  }
+  return text;
+}
+
+// Whatever a file holds, it is read in full or refused in a sentence, and what was read can be
+// looked at, drawn up and written again.
+TEST(CsvTest, ReadsOrRefusesEveryMutationOfAFile) {
+  int read = 0;
+  int refused = 0;
+  for (std::uint64_t seed = 0; seed < 20000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random({.seed = seed});
+    const std::vector<std::string_view> files = {kComputeOnly, kWithTransfers, kOverlapped};
+    const std::string text = mutated(std::string(files[seed % 3]), random);
+    try {
+      const Schedule schedule = read_csv(text);
+      ++read;
+      std::string expected = text;
+      std::erase_if(expected, [](char c) { return c == ' ' || c == '\t'; });
+      EXPECT_EQ(write_csv(schedule, csv_style(text)), expected);
+      if (validate(schedule).empty()) {
+        make_timetable(schedule);
+      }
+    } catch (const DataError& error) {
+      ++refused;
+      EXPECT_THAT(error.what(), testing::StartsWith("schedule file"));
+    } catch (const PlanError&) {  // valid, but its ranks wait for each other in a circle
+    }
+  }
+  EXPECT_GT(read, 1000);
+  EXPECT_GT(refused, 1000);
+}
+
+}  // namespace
+}  // namespace lockflight::schedule
