@@ -15,9 +15,9 @@ BELOW = {
     "nn": ["ops"],
     "schedule": ["core"],
     "partition": ["core"],
-    "plan": ["schedule", "partition", "nn", "device"],
     "comm": ["device"],
-    "runtime": ["plan", "comm", "nn"],
+    "plan": ["schedule", "partition", "nn", "comm"],  # comm, for the World that a plan is made for
+    "runtime": ["plan"],
     "train": ["runtime"],
     "tools": ["train"],
 }
