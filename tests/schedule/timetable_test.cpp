@@ -88,6 +88,8 @@ TEST(TimetableTest, NamesEveryRankThatIsStuckAndWhatItWaitsFor) {
                 "forward of stage 0 for micro-batch 1"));
   EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 1}), 1, {"0B0 0F0"})),
               HasSubstr("rank 0 stands at 0B0, which waits for the forward of stage 0"));
+  EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 1}), 1, {"0F0 0W0 0I0"})),
+              HasSubstr("rank 0 stands at 0W0, which waits for the input gradient of stage 0"));
 }
 
 TEST(TimetableTest, RefusesTimesAndActionsOfStagesThatAreNotThere) {
