@@ -19,7 +19,8 @@ Key key_of(const Action& action) { return {action.stage, action.kind, action.mic
 
 class Validation {
  public:
-  explicit Validation(const Schedule& schedule) : schedule_(schedule) {}
+  explicit Validation(const Schedule& schedule)
+      : schedule_(schedule), trains_(has_backward(schedule)) {}
 
   std::vector<std::string> run() {
     if (static_cast<int>(schedule_.rows.size()) != schedule_.ranks()) {
@@ -101,7 +102,6 @@ class Validation {
 
   void check_stage(int stage) {
     using enum ActionKind;
-    const bool trains = has_backward(schedule_);
     for (int micro_batch = 0; micro_batch < schedule_.micro_batches; ++micro_batch) {
       const int* const f = position_of({stage, forward, micro_batch});
       const int* const i = position_of({stage, input_gradient, micro_batch});
@@ -111,7 +111,7 @@ class Validation {
       if (f == nullptr) {
         find("{}: the forward is missing", what);
       }
-      if (trains && b == nullptr && (i == nullptr || w == nullptr)) {
+      if (trains_ && b == nullptr && (i == nullptr || w == nullptr)) {
         find("{}: the backward is missing: it takes B, or I and W", what);
       }
       if (b != nullptr && (i != nullptr || w != nullptr)) {
@@ -134,6 +134,7 @@ class Validation {
   }
 
   const Schedule& schedule_;
+  bool trains_;
   std::map<Key, int> positions_;  // the cell in its row, for every action with a micro-batch
   std::map<int, Action> last_gradient_;
   std::vector<std::string> findings_;
