@@ -20,10 +20,13 @@
 
 namespace lockflight::nn {
 
-/// Where a layer runs, and for which micro-batch of which step.
+/// Where a layer runs, and for which micro-batch of which step: the same in all its three
+/// functions.
 class Context {
  public:
   explicit Context(Stream& stream) : stream_(&stream) {}
+  /// For the n-th layer inside this one: the same, with random numbers of its own.
+  Context inner(std::size_t number) const;
 
   Stream& stream() const { return *stream_; }
   Device& device() const { return stream_->device(); }
@@ -66,6 +69,8 @@ class Saved {
 
 /// Override the functions on one tensor, or, where several tensors come in or go out, those on
 /// `Tensors`.
+///
+/// Tensors that come in may have other owners: no layer writes into x or dy.
 class Layer {
  public:
   Layer() = default;

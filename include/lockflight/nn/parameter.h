@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "lockflight/core/random.h"
 #include "lockflight/core/tensor_spec.h"
@@ -27,6 +28,7 @@ Initializer uniform(double bound);
 /// value and a gradient on one device.  Both are f32.
 class Parameter {
  public:
+  /// Throws InvalidArgument if spec is not of type f32.
   Parameter(std::string name, TensorSpec spec, Initializer initializer);
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -53,12 +55,17 @@ class Parameter {
 
   /// The initial values, by seed and full name alone: no partition changes them.
   std::vector<float> initial_values(std::uint64_t seed) const;
+  /// From here on the initial values are those of `other`, whose shape is the same.
+  void start_as(const Parameter& other);
 
   TensorView value() const { return value_.view(); }
   TensorView grad() const { return grad_.view(); }
 
  private:
+  const std::string& drawn_as() const { return drawn_as_.empty() ? name_ : drawn_as_; }
+
   std::string name_;
+  std::string drawn_as_;  // whose initial values these are, if not its own
   TensorSpec spec_;
   Initializer initializer_;
   Tensor value_;
