@@ -1,0 +1,331 @@
+#include "lockflight/train/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <xxhash.h>
+
+#include "lockflight/core/error.h"
+#include "train/file.h"
+
+namespace lockflight::train {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kMetadataKey = "__metadata__";
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+
+constexpr std::array<std::pair<std::string_view, DType>, 4> kTypes = {{
+    {"F32", DType::f32},
+    {"BF16", DType::bf16},
+    {"F64", DType::f64},
+    {"I32", DType::i32},
+}};
+
+std::string_view type_name(DType dtype) {
+  return std::ranges::find(kTypes, dtype, [](const auto& type) { return type.second; })->first;
+}
+
+std::string header_text(const std::vector<NamedSpec>& tensors, const Metadata& metadata) {
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) {
+    header[std::string(kMetadataKey)] = metadata;
+  }
+  std::uint64_t begin = 0;
+  for (const NamedSpec& tensor : tensors) {
+    if (tensor.name == kMetadataKey || header.contains(tensor.name)) {
+      throw InvalidArgument(fmt::format(
+          "safetensors: the name '{}' is taken; every tensor needs its own", tensor.name));
+    }
+    const auto extents = tensor.spec.shape.extents();
+    const std::uint64_t end = begin + tensor.spec.bytes();
+    header[tensor.name] = {{"dtype", type_name(tensor.spec.dtype)},
+                           {"shape", std::vector<std::int64_t>(extents.begin(), extents.end())},
+                           {"data_offsets", {begin, end}}};
+    begin = end;
+  }
+  try {
+    std::string text = header.dump();
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    return text;
+  } catch (const Json::exception& error) {
+    throw InvalidArgument(
+        fmt::format("safetensors: a name or a text of the metadata is no UTF-8: {}", error.what()));
+  }
+}
+
+// The checks of one header, whose messages all start with the file's name.
+class HeaderReader {
+ public:
+  HeaderReader(std::span<const std::byte> file, std::string_view name) : file_(file), name_(name) {}
+
+  SafetensorsHeader read() {
+    const Json json = parse(header_bytes());
+    SafetensorsHeader header;
+    header.data_begin = data_begin_;
+    for (const auto& [key, value] : json.items()) {
+      if (key == kMetadataKey) {
+        header.metadata = metadata(value);
+      } else {
+        header.entries.push_back(entry(key, value));
+      }
+    }
+    std::ranges::sort(header.entries, {}, [](const SafetensorsEntry& e) {
+      return std::pair(e.begin, e.begin + e.spec.bytes());
+    });
+    check_layout(header.entries);
+    return header;
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& reason) const {
+    throw DataError(fmt::format("{}: no valid safetensors file: {}", name_, reason));
+  }
+
+  std::string_view header_bytes() {
+    if (file_.size() < kLengthBytes) {
+      refuse(fmt::format("{} bytes, and the length of the header alone takes 8", file_.size()));
+    }
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < kLengthBytes; ++i) {
+      length |= std::to_integer<std::uint64_t>(file_[i]) << (8 * i);
+    }
+    if (length > kMaxHeaderBytes || length > file_.size() - kLengthBytes) {
+      refuse(fmt::format("a header of {} bytes in a file of {}", length, file_.size()));
+    }
+    data_begin_ = kLengthBytes + length;
+    data_bytes_ = file_.size() - data_begin_;
+    return {reinterpret_cast<const char*>(file_.data()) + kLengthBytes,
+            static_cast<std::size_t>(length)};
+  }
+
+  // JSON lets a key come twice and then keeps one value; here both could be meant.
+  Json parse(std::string_view text) const {
+    std::vector<std::set<std::string>> keys;
+    std::optional<std::string> twice;
+    const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+      if (event == Json::parse_event_t::object_start) {
+        keys.emplace_back();
+      } else if (event == Json::parse_event_t::object_end) {
+        keys.pop_back();
+      } else if (event == Json::parse_event_t::key &&
+                 !keys.back().insert(value.get<std::string>()).second) {
+        twice = value.get<std::string>();
+      }
+      return true;
+    };
+    Json json;
+    try {
+      json = Json::parse(text, watch);
+    } catch (const Json::exception& error) {
+      refuse(fmt::format("its header is no JSON: {}", error.what()));
+    }
+    if (!json.is_object()) {
+      refuse("its header is JSON, but no object");
+    }
+    if (twice) {
+      refuse(fmt::format("its header has '{}' twice", *twice));
+    }
+    return json;
+  }
+
+  Metadata metadata(const Json& json) const {
+    Metadata metadata;
+    if (!json.is_object()) {
+      refuse("__metadata__ is no object");
+    }
+    for (const auto& [key, value] : json.items()) {
+      if (!value.is_string()) {
+        refuse(fmt::format("__metadata__ '{}' is no text", key));
+      }
+      metadata[key] = value.get<std::string>();
+    }
+    return metadata;
+  }
+
+  SafetensorsEntry entry(const std::string& name, const Json& json) const {
+    const auto field = [&](const char* key) -> const Json& {
+      if (!json.is_object() || !json.contains(key)) {
+        refuse(fmt::format("tensor '{}' has no {}", name, key));
+      }
+      return json[key];
+    };
+    const DType dtype = read_dtype(name, field("dtype"));
+    const Shape shape = read_shape(name, field("shape"), size_of(dtype));
+    const Json& offsets = field("data_offsets");
+    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+        !offsets[1].is_number_unsigned()) {
+      refuse(fmt::format("tensor '{}' has data_offsets {}, expected [begin, end]", name,
+                         offsets.dump()));
+    }
+    const auto begin = offsets[0].get<std::uint64_t>();
+    const auto end = offsets[1].get<std::uint64_t>();
+    const TensorSpec spec{shape, dtype};
+    if (begin > end || end > data_bytes_) {
+      refuse(
+          fmt::format("tensor '{}' lies at bytes {} to {} of {}", name, begin, end, data_bytes_));
+    }
+    if (end - begin != spec.bytes()) {
+      refuse(fmt::format("tensor '{}' has {} bytes, but {} takes {}", name, end - begin,
+                         to_string(spec), spec.bytes()));
+    }
+    return {.name = name, .spec = spec, .begin = begin};
+  }
+
+  DType read_dtype(const std::string& name, const Json& json) const {
+    const std::string text = json.is_string() ? json.get<std::string>() : json.dump();
+    const auto* const type =
+        std::ranges::find(kTypes, text, [](const auto& each) { return each.first; });
+    if (type == kTypes.end()) {
+      refuse(fmt::format("tensor '{}' has elements of type {}; F32, BF16, F64 and I32 are known",
+                         name, text));
+    }
+    return type->second;
+  }
+
+  // Only shapes whose bytes could lie in this file, so that no later product overflows.
+  Shape read_shape(const std::string& name, const Json& json, std::uint64_t element_bytes) const {
+    std::vector<std::int64_t> extents;
+    bool possible = json.is_array() && json.size() <= Shape::kMaxRank;
+    std::uint64_t bytes = element_bytes;
+    for (std::size_t i = 0; possible && i < json.size(); ++i) {
+      possible = json[i].is_number_unsigned();
+      if (possible) {
+        const auto extent = json[i].get<std::uint64_t>();
+        possible = extent <= data_bytes_ && !__builtin_mul_overflow(bytes, extent, &bytes);
+        extents.push_back(static_cast<std::int64_t>(extent));
+      }
+    }
+    if (!possible || bytes > data_bytes_) {
+      refuse(
+          fmt::format("tensor '{}' has shape {}; at most {} extents that fit into {} bytes are "
+                      "possible",
+                      name, json.dump(), Shape::kMaxRank, data_bytes_));
+    }
+    return Shape(extents);
+  }
+
+  void check_layout(const std::vector<SafetensorsEntry>& entries) const {
+    std::uint64_t end = 0;
+    for (const SafetensorsEntry& entry : entries) {
+      if (entry.begin != end) {
+        refuse(fmt::format("tensor '{}' starts at byte {} and the tensors before it end at {}",
+                           entry.name, entry.begin, end));
+      }
+      end += entry.spec.bytes();
+    }
+    if (end != data_bytes_) {
+      refuse(fmt::format("its tensors end at byte {} of {}", end, data_bytes_));
+    }
+  }
+
+  std::span<const std::byte> file_;
+  std::string_view name_;
+  std::uint64_t data_begin_ = 0;
+  std::uint64_t data_bytes_ = 0;
+};
+
+}  // namespace
+
+FileDigest digest_of(std::span<const std::byte> bytes) {
+  return {.bytes = bytes.size(), .xxh64 = XXH64(bytes.data(), bytes.size(), 0)};
+}
+
+class SafetensorsWriter::Impl {
+ public:
+  Impl(const std::filesystem::path& path, std::vector<NamedSpec> tensors, const Metadata& metadata)
+      : tensors_(std::move(tensors)), header_(header_text(tensors_, metadata)), file_(path) {
+    XXH64_reset(state_.get(), 0);
+    std::array<std::byte, kLengthBytes> length{};
+    for (std::size_t i = 0; i < kLengthBytes; ++i) {
+      length[i] = static_cast<std::byte>(std::uint64_t{header_.size()} >> (8 * i));
+    }
+    put(length);
+    put(std::as_bytes(std::span(header_)));
+  }
+
+  void write(std::span<const std::byte> elements) {
+    if (written_ == tensors_.size()) {
+      throw InvalidArgument(fmt::format(
+          "safetensors: {} tensors were announced, and one more is written", tensors_.size()));
+    }
+    const NamedSpec& tensor = tensors_[written_];
+    if (elements.size() != tensor.spec.bytes()) {
+      throw InvalidArgument(fmt::format("safetensors: {} bytes for '{}', which is {} and takes {}",
+                                        elements.size(), tensor.name, to_string(tensor.spec),
+                                        tensor.spec.bytes()));
+    }
+    put(elements);
+    ++written_;
+  }
+
+  FileDigest finish() {
+    if (written_ != tensors_.size()) {
+      throw InvalidArgument(fmt::format("safetensors: '{}' was announced and is not written",
+                                        tensors_[written_].name));
+    }
+    file_.sync();
+    file_.close();
+    return {.bytes = bytes_, .xxh64 = XXH64_digest(state_.get())};
+  }
+
+ private:
+  struct FreeState {
+    void operator()(XXH64_state_t* state) const { XXH64_freeState(state); }
+  };
+
+  void put(std::span<const std::byte> bytes) {
+    file_.write(bytes);
+    XXH64_update(state_.get(), bytes.data(), bytes.size());
+    bytes_ += bytes.size();
+  }
+
+  std::vector<NamedSpec> tensors_;
+  std::string header_;
+  OutputFile file_;
+  std::unique_ptr<XXH64_state_t, FreeState> state_{XXH64_createState()};
+  std::uint64_t bytes_ = 0;
+  std::size_t written_ = 0;
+};
+
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
+                                     std::vector<NamedSpec> tensors, const Metadata& metadata)
+    : impl_(std::make_unique<Impl>(path, std::move(tensors), metadata)) {}
+
+SafetensorsWriter::~SafetensorsWriter() = default;
+
+void SafetensorsWriter::write(std::span<const std::byte> elements) { impl_->write(elements); }
+
+FileDigest SafetensorsWriter::finish() { return impl_->finish(); }
+
+SafetensorsHeader parse_safetensors(std::span<const std::byte> file, std::string_view name) {
+  return HeaderReader(file, name).read();
+}
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : file_(path), header_(parse_safetensors(file_.bytes(), path.string())) {}
+
+const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
+  const auto found = std::ranges::find(header_.entries, name, &SafetensorsEntry::name);
+  return found == header_.entries.end() ? nullptr : &*found;
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
+  return file_.bytes().subspan(header_.data_begin + entry.begin, entry.spec.bytes());
+}
+
+HostTensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
+  HostTensor tensor(entry.spec);
+  std::ranges::copy(bytes(entry), tensor.data());
+  return tensor;
+}
+
+}  // namespace lockflight::train
