@@ -20,4 +20,7 @@ struct LayerProfile {
 /// InvalidArgument, naming the layer, if shapes do not fit.
 std::vector<LayerProfile> dry_run(nn::Model& model, std::int64_t rows);
 
+/// A row's spec with the number of rows in front: [T] becomes [rows, T].
+TensorSpec with_rows(const TensorSpec& row, std::int64_t rows);
+
 }  // namespace lockflight::plan

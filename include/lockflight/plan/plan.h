@@ -9,6 +9,7 @@
 
 #include "lockflight/comm/world.h"
 #include "lockflight/nn/model.h"
+#include "lockflight/plan/lower.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/schedule/schedule.h"
 
@@ -55,6 +56,13 @@ struct Plan {
   const BatchShape& batch() const { return batch_shape; }
   int ranks() const { return schedule.ranks(); }
 };
+
+namespace plan {
+
+/// For every tie of the model the stages that hold its two copies.
+std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<StagePlan>& stages);
+
+}  // namespace plan
 
 /// Throws InvalidArgument if options, model and world do not fit: more stages than layers, a split
 /// that does not add up to the layers, an unknown schedule.
