@@ -1,0 +1,254 @@
+#include "runtime/executor.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/ops/elementwise.h"
+
+namespace lockflight::runtime {
+
+using plan::Instruction;
+using plan::Opcode;
+using schedule::ActionKind;
+
+Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
+    : device_(device),
+      transport_(transport),
+      loss_(loss),
+      compute_(device.make_stream(StreamRole::compute)) {}
+
+void Executor::enqueue(const Job& job, Step& step) {
+  begin(job, step);
+  for (std::size_t i = 0; i < program_->instructions.size(); ++i) {
+    device_.mark(static_cast<std::int32_t>(i));
+    run(program_->instructions[i]);
+  }
+  device_.mark(-1);
+  if (losses_) {
+    compute_->download(step.losses.data(), losses_);
+  }
+}
+
+void Executor::begin(const Job& job, Step& step) {
+  job_ = &job;
+  step_ = &step;
+  program_ = &job.program->ranks[transport_.rank()];
+  transfers_.assign(program_->streams.size(), nullptr);
+  for (std::size_t i = 1; i < program_->streams.size(); ++i) {
+    auto& stream = streams_by_channel_[program_->streams[i].channel];
+    if (!stream) {
+      stream = device_.make_stream(StreamRole::transfer);
+    }
+    transfers_[i] = stream.get();
+  }
+  while (events_.size() < static_cast<std::size_t>(program_->events)) {
+    events_.push_back(device_.make_event());
+  }
+  slots_.clear();
+  slots_.resize(program_->slots.size());
+  spans_.clear();
+  spans_.reserve(program_->instructions.size());  // streams write into them: they must not move
+  for (auto& [number, stage] : stages_) {
+    stage.begin_step(job.program->micro_batches);
+  }
+  if (job.with_loss && stages_.contains(job.program->placement.stages() - 1)) {
+    losses_ = device_.empty({{job.program->micro_batches}, DType::f32});
+  }
+}
+
+void Executor::end_step() {
+  slots_.clear();
+  kept_alive_.clear();
+  losses_ = Tensor();
+  for (auto& [number, stage] : stages_) {
+    stage.begin_step(0);
+  }
+}
+
+void Executor::run(const Instruction& instruction) {
+  switch (instruction.opcode) {
+    case Opcode::compute:
+      return compute(instruction);
+    case Opcode::allocate:
+      return allocate(instruction.slot);
+    case Opcode::send:
+      return transfer(instruction, true);
+    case Opcode::recv:
+      return transfer(instruction, false);
+    case Opcode::record:
+      return stream(instruction.stream).record(*events_[instruction.event]);
+    case Opcode::wait:
+      return stream(instruction.stream).wait(*events_[instruction.event]);
+    case Opcode::release:
+      slots_[instruction.slot].clear();
+      return;
+    case Opcode::reduce_tied:
+      return reduce_tied(instruction);
+  }
+}
+
+TimelineSpan* Executor::begin_span(const Instruction& instruction) {
+  if (!step_->timeline) {
+    return nullptr;
+  }
+  TimelineSpan& span =
+      spans_.emplace_back(TimelineSpan{.rank = transport_.rank(),
+                                       .stream = instruction.stream,
+                                       .action = instruction.action,
+                                       .peer = instruction.peer,
+                                       .channel = program_->streams[instruction.stream].channel});
+  stream(instruction.stream).time(&span.begin_ns);
+  return &span;
+}
+
+void Executor::end_span(const Instruction& instruction, TimelineSpan* span) {
+  if (span != nullptr) {
+    stream(instruction.stream).time(&span->end_ns);
+  }
+}
+
+void Executor::compute(const Instruction& instruction) {
+  const schedule::Action& action = instruction.action;
+  Stage& stage = stages_.at(action.stage);
+  nn::Context context(*compute_);
+  context.training = job_->training;
+  context.seed = step_->seed;
+  context.step = step_->number;
+  context.micro_batch = static_cast<std::uint32_t>(action.micro_batch);
+  TimelineSpan* span = begin_span(instruction);
+  if (action.kind == ActionKind::forward) {
+    forward(instruction, context);
+  } else if (action.kind == ActionKind::weight_gradient) {
+    stage.backward_weight(context);
+  } else {
+    Tensors gradients =
+        instruction.slot < 0 ? Tensors() : std::exchange(slots_[instruction.slot], {});
+    nn::Loss* loss = instruction.slot < 0 ? &loss_ : nullptr;
+    Tensors input_gradients = action.kind == ActionKind::backward
+                                  ? stage.backward(context, std::move(gradients), loss)
+                                  : stage.backward_input(context, std::move(gradients), loss);
+    if (instruction.output >= 0) {
+      slots_[instruction.output] = std::move(input_gradients);
+    }
+  }
+  end_span(instruction, span);
+}
+
+void Executor::forward(const Instruction& instruction, nn::Context& context) {
+  const int micro_batch = instruction.action.micro_batch;
+  Stage& stage = stages_.at(instruction.action.stage);
+  Tensors inputs = instruction.slot < 0 ? upload(*step_->inputs, micro_batch)
+                                        : std::exchange(slots_[instruction.slot], {});
+  const bool last = instruction.action.stage + 1 == job_->program->placement.stages();
+  if (!last || !job_->with_loss) {
+    Tensors outputs = stage.forward(context, std::move(inputs), nullptr, job_->training);
+    if (!last) {
+      slots_[instruction.output] = std::move(outputs);
+    } else {
+      download_outputs(outputs, micro_batch);
+      kept_alive_.push_back(std::move(outputs));
+    }
+    return;
+  }
+  const Tensors targets = upload(*step_->targets, micro_batch);
+  const std::vector<TensorView> target_views(targets.begin(), targets.end());
+  const LossInputs loss{.loss = &loss_,
+                        .targets = target_views,
+                        .scale = 1.0F / static_cast<float>(job_->program->micro_batches),
+                        .value = losses_.view().slice(micro_batch, 1).reshaped({})};
+  stage.forward(context, std::move(inputs), &loss, job_->training);
+}
+
+Tensors Executor::upload(const std::vector<HostTensor>& rows, int micro_batch) {
+  Tensors tensors;
+  for (const HostTensor& host : rows) {
+    std::array<std::int64_t, Shape::kMaxRank> extents{};
+    std::ranges::copy(host.spec().shape.extents(), extents.begin());
+    extents[0] = job_->micro_batch_rows;
+    const TensorSpec spec{
+        Shape(std::span<const std::int64_t>(extents.data(), host.spec().shape.rank())),
+        host.spec().dtype};
+    Tensor tensor = device_.empty(spec);
+    compute_->upload(tensor, host.data() + static_cast<std::size_t>(micro_batch) * spec.bytes());
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+void Executor::download_outputs(const Tensors& outputs, int micro_batch) {
+  std::vector<HostTensor>& to = step_->outputs[micro_batch];
+  for (const Tensor& output : outputs) {
+    to.emplace_back(output.spec());
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    compute_->download(to[i].data(), outputs[i]);
+  }
+}
+
+// Integers (tokens that are passed along) have no gradient.
+std::vector<TensorSpec> Executor::specs_of(const plan::Boundary& boundary) const {
+  std::vector<TensorSpec> specs = job_->boundaries[boundary.stage];
+  if (boundary.kind == plan::Boundary::Kind::gradient) {
+    std::erase_if(specs, [](const TensorSpec& spec) { return spec.dtype == DType::i32; });
+  }
+  return specs;
+}
+
+void Executor::allocate(int slot) {
+  for (const TensorSpec& spec : specs_of(program_->slots[slot])) {
+    slots_[slot].push_back(device_.empty(spec));
+  }
+}
+
+void Executor::transfer(const Instruction& instruction, bool sends) {
+  const plan::Boundary& boundary = program_->slots[instruction.slot];
+  const std::vector<TensorSpec> specs = specs_of(boundary);
+  Tensors& tensors = slots_[instruction.slot];
+  if (tensors.size() != specs.size()) {
+    throw InvalidArgument(fmt::format("{}: {} tensors cross this boundary, the layers gave {}",
+                                      plan::to_string(instruction), specs.size(), tensors.size()));
+  }
+  Stream& stream = this->stream(instruction.stream);
+  const Route route{.peer = instruction.peer,
+                    .channel = program_->streams[instruction.stream].channel,
+                    .tag = boundary.micro_batch};
+  TimelineSpan* span = begin_span(instruction);
+  for (const Tensor& tensor : tensors) {
+    if (sends) {
+      transport_.send(stream, tensor, route);
+    } else {
+      transport_.recv(stream, tensor, route);
+    }
+  }
+  end_span(instruction, span);
+}
+
+void Executor::reduce_tied(const Instruction& instruction) {
+  const TiedParameters& tie = ties_[instruction.slot];
+  if (instruction.peer < 0) {
+    ops::accumulate(*compute_, tie.first->grad(), tie.second->grad());
+    ops::copy(*compute_, tie.second->grad(), tie.first->grad());
+    return;
+  }
+  const nn::Parameter& mine = tie.first != nullptr ? *tie.first : *tie.second;
+  const auto [low, high] = std::minmax({transport_.rank(), instruction.peer});
+  transport_.all_reduce(stream(instruction.stream), mine.grad(), {low, high},
+                        program_->streams[instruction.stream].channel);
+}
+
+std::string Executor::describe(std::int32_t mark) const {
+  if (program_ == nullptr || mark < 0 ||
+      mark >= static_cast<std::int32_t>(program_->instructions.size())) {
+    return {};
+  }
+  const Instruction& instruction = program_->instructions[mark];
+  return fmt::format("action {} ({})", mark,
+                     instruction.opcode == Opcode::compute ? schedule::to_string(instruction.action)
+                                                           : plan::to_string(instruction));
+}
+
+}  // namespace lockflight::runtime

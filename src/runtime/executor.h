@@ -1,0 +1,105 @@
+// Interprets one rank's program: enqueues every instruction on its stream, in order, and never
+// waits.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lockflight/comm/world.h"
+#include "lockflight/nn/model.h"
+#include "lockflight/plan/program.h"
+#include "lockflight/runtime/pipeline.h"
+#include "lockflight/runtime/timeline.h"
+#include "runtime/stage.h"
+
+namespace lockflight::runtime {
+
+/// A program with what it takes to run it: the same for every step.
+struct Job {
+  const plan::Program* program = nullptr;
+  /// What each stage but the last hands on for one micro-batch.
+  std::vector<std::vector<TensorSpec>> boundaries;
+  std::int64_t micro_batch_rows = 1;
+  bool training = true;
+  bool with_loss = true;
+};
+
+/// One step's data and results.  Must live until the devices have been synchronised.
+struct Step {
+  const std::vector<HostTensor>* inputs = nullptr;
+  const std::vector<HostTensor>* targets = nullptr;
+  std::uint64_t seed = 0;
+  std::uint32_t number = 0;
+  bool timeline = false;
+  std::vector<float> losses;  ///< filled by the last stage's rank, by micro-batch
+  std::vector<std::vector<HostTensor>>
+      outputs;  ///< filled by it where there is no loss, by micro-batch
+};
+
+/// The two copies of a tied parameter, as far as this rank holds them.
+struct TiedParameters {
+  nn::Parameter* first = nullptr;
+  nn::Parameter* second = nullptr;
+};
+
+class Executor {
+ public:
+  Executor(Device& device, Transport& transport, nn::Loss& loss);
+
+  /// Stages in ascending order, with their numbers.
+  void add_stage(int number, Stage stage) { stages_.emplace(number, std::move(stage)); }
+  void add_tie(TiedParameters tie) { ties_.push_back(tie); }
+
+  Stream& compute_stream() { return *compute_; }
+
+  /// Enqueues the rank's program.  Does not wait.
+  void enqueue(const Job& job, Step& step);
+
+  /// Gives back what a step left; after the device was synchronised.
+  void end_step();
+
+  /// "action 17 (2B5)": the place that a failure's mark names; empty if it names none.
+  std::string describe(std::int32_t mark) const;
+
+  const std::vector<TimelineSpan>& spans() const { return spans_; }
+
+ private:
+  void begin(const Job& job, Step& step);
+  void run(const plan::Instruction& instruction);
+  void compute(const plan::Instruction& instruction);
+  void forward(const plan::Instruction& instruction, nn::Context& context);
+  void allocate(int slot);
+  void transfer(const plan::Instruction& instruction, bool sends);
+  void reduce_tied(const plan::Instruction& instruction);
+  std::vector<TensorSpec> specs_of(const plan::Boundary& boundary) const;
+  Tensors upload(const std::vector<HostTensor>& rows, int micro_batch);
+  void download_outputs(const Tensors& outputs, int micro_batch);
+  Stream& stream(int number) { return number == 0 ? *compute_ : *transfers_.at(number); }
+  TimelineSpan* begin_span(const plan::Instruction& instruction);
+  void end_span(const plan::Instruction& instruction, TimelineSpan* span);
+
+  Device& device_;
+  Transport& transport_;
+  nn::Loss& loss_;
+  std::map<int, Stage> stages_;
+  std::vector<TiedParameters> ties_;
+  std::unique_ptr<Stream> compute_;
+  std::map<int, std::unique_ptr<Stream>> streams_by_channel_;
+  std::vector<std::unique_ptr<Event>> events_;
+
+  // Of the step under way.
+  const Job* job_ = nullptr;
+  Step* step_ = nullptr;
+  const plan::RankProgram* program_ = nullptr;
+  std::vector<Stream*> transfers_;  // by the program's number of the stream
+  std::vector<Tensors> slots_;
+  Tensor losses_;
+  std::vector<Tensors> kept_alive_;  // outputs on their way to the host
+  std::vector<TimelineSpan> spans_;
+};
+
+}  // namespace lockflight::runtime

@@ -1,0 +1,380 @@
+#include "lockflight/runtime/pipeline.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/plan/dry_run.h"
+#include "lockflight/schedule/forward_only.h"
+#include "lockflight/schedule/registry.h"
+#include "runtime/executor.h"
+#include "runtime/rank_threads.h"
+
+namespace lockflight {
+namespace {
+
+using Boundaries = std::vector<std::vector<TensorSpec>>;
+
+Boundaries boundaries_of(const std::vector<plan::LayerProfile>& profile,
+                         const std::vector<StagePlan>& stages) {
+  Boundaries boundaries;
+  for (std::size_t stage = 0; stage + 1 < stages.size(); ++stage) {
+    boundaries.push_back(profile[stages[stage].first_layer + stages[stage].layers - 1].outputs);
+  }
+  return boundaries;
+}
+
+void check_rows(const char* what, const std::vector<HostTensor>& given,
+                const std::vector<TensorSpec>& expected, std::int64_t rows) {
+  if (given.size() != expected.size()) {
+    throw InvalidArgument(
+        fmt::format("{}: {} tensors, expected {}", what, given.size(), expected.size()));
+  }
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const TensorSpec spec = plan::with_rows(expected[i], rows);
+    if (given[i].spec() != spec) {
+      throw InvalidArgument(fmt::format("{}: tensor {} is {}, expected {}", what, i,
+                                        to_string(given[i].spec()), to_string(spec)));
+    }
+  }
+}
+
+std::int64_t rows_of(const std::vector<HostTensor>& tensors) {
+  return tensors.empty() || tensors.front().spec().shape.rank() == 0
+             ? 0
+             : tensors.front().spec().shape[0];
+}
+
+}  // namespace
+
+class Pipeline::Impl {
+ public:
+  Impl(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options)
+      : world_(world), model_(std::move(model)), plan_(plan), options_(options) {
+    if (plan.ranks() != world.ranks()) {
+      throw InvalidArgument(
+          fmt::format("pipeline: the plan is for {} ranks, the world has {}; plan for this world",
+                      plan.ranks(), world.ranks()));
+    }
+    train_ = {.program = &plan_.program,
+              .boundaries = boundaries_of(plan::dry_run(model_, plan_.batch_shape.micro_batch_rows),
+                                          plan_.stages),
+              .micro_batch_rows = plan_.batch_shape.micro_batch_rows};
+    row_boundaries_ = boundaries_of(plan::dry_run(model_, 1), plan_.stages);
+    make_executors();
+    list_parameters();
+    threads_ = std::make_unique<runtime::RankThreads>(world_);
+    on_each_rank([this](RankContext& context) { materialize(context); });
+  }
+
+  ~Impl() {
+    for (nn::Parameter* parameter : model_.parameters()) {
+      parameter->dematerialize();
+    }
+  }
+
+  StepResult forward_backward(const Batch& batch) {
+    check_rows("forward_backward: inputs", batch.inputs, model_.rows().inputs,
+               plan_.batch_shape.rows());
+    check_rows("forward_backward: targets", batch.targets, model_.rows().targets,
+               plan_.batch_shape.rows());
+    runtime::Step step = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    collect_timeline();
+    return {.loss = mean(step.losses), .micro_batch_losses = std::move(step.losses)};
+  }
+
+  float evaluate(const Batch& batch) {
+    const std::int64_t micro_rows = plan_.batch_shape.micro_batch_rows;
+    const std::int64_t rows = rows_of(batch.inputs);
+    if (rows == 0 || rows % micro_rows != 0) {
+      throw InvalidArgument(fmt::format(
+          "evaluate: {} rows; a positive multiple of the {} rows of a micro-batch is needed", rows,
+          micro_rows));
+    }
+    check_rows("evaluate: inputs", batch.inputs, model_.rows().inputs, rows);
+    check_rows("evaluate: targets", batch.targets, model_.rows().targets, rows);
+    const runtime::Job job{.program = &forward_only(static_cast<int>(rows / micro_rows)),
+                           .boundaries = train_.boundaries,
+                           .micro_batch_rows = micro_rows,
+                           .training = false};
+    return mean(run_step(job, batch.inputs, &batch.targets, false).losses);
+  }
+
+  std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs) {
+    const std::int64_t rows = rows_of(inputs);
+    check_rows("forward: inputs", inputs, model_.rows().inputs, std::max<std::int64_t>(rows, 1));
+    const runtime::Job job{.program = &forward_only(static_cast<int>(rows)),
+                           .boundaries = row_boundaries_,
+                           .micro_batch_rows = 1,
+                           .training = false,
+                           .with_loss = false};
+    return join_rows(run_step(job, inputs, nullptr, false).outputs);
+  }
+
+  void on_each_rank(const std::function<void(RankContext&)>& work) {
+    run([&](int rank) {
+      RankContext context{.rank = rank,
+                          .ranks = world_.ranks(),
+                          .device = world_.device(rank),
+                          .stream = executors_[rank]->compute_stream(),
+                          .transport = world_.transport(rank)};
+      work(context);
+    });
+  }
+
+  std::vector<std::vector<float>> read_back(std::span<const std::size_t> entries) {
+    std::vector<std::vector<float>> values(entries.size());
+    on_each_rank([&](RankContext& context) {
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        const ParameterSet::Entry& entry = parameters_.entries_[entries[i]];
+        if (entry.rank == context.rank) {
+          values[i].resize(static_cast<std::size_t>(entry.parameter->elements()));
+          context.stream.download(values[i].data(), entry.parameter->value());
+        }
+      }
+    });
+    return values;
+  }
+
+  void write(std::size_t number, std::span<const float> values) {
+    const auto& entries = parameters_.entries_;
+    const ParameterSet::Entry& entry = entries[number];
+    if (static_cast<std::int64_t>(values.size()) != entry.parameter->elements()) {
+      throw InvalidArgument(fmt::format("parameter {}: {} values given, it has {}",
+                                        entry.parameter->name(), values.size(),
+                                        entry.parameter->elements()));
+    }
+    on_each_rank([&](RankContext& context) {
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        const bool same = i == number || entries[i].tied_to == static_cast<int>(number);
+        if (same && entries[i].rank == context.rank) {
+          context.stream.upload(entries[i].parameter->value(), values.data());
+        }
+      }
+    });
+  }
+
+  std::uint64_t weights_hash() {
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < parameters_.entries_.size(); ++i) {
+      if (parameters_.entries_[i].tied_to < 0) {
+        numbers.push_back(i);
+      }
+    }
+    const auto free_state = [](XXH64_state_t* state) { XXH64_freeState(state); };
+    const std::unique_ptr<XXH64_state_t, decltype(free_state)> state(XXH64_createState(),
+                                                                     free_state);
+    XXH64_reset(state.get(), 0);
+    for (const std::vector<float>& values : read_back(numbers)) {
+      XXH64_update(state.get(), values.data(), values.size() * sizeof(float));
+    }
+    return XXH64_digest(state.get());
+  }
+
+  const World& world() const { return world_; }
+  const nn::Model& model() const { return model_; }
+  const Plan& plan() const { return plan_; }
+  const ParameterSet& parameters() const { return parameters_; }
+  const Timeline& timeline() const { return timeline_; }
+
+  std::uint32_t step = 0;
+
+ private:
+  void make_executors() {
+    for (int rank = 0; rank < world_.ranks(); ++rank) {
+      executors_.push_back(std::make_unique<runtime::Executor>(
+          world_.device(rank), world_.transport(rank), model_.loss()));
+    }
+    const std::span<nn::NamedLayer> layers = model_.layers();
+    for (std::size_t number = 0; number < plan_.stages.size(); ++number) {
+      const StagePlan& stage = plan_.stages[number];
+      executors_[stage.rank]->add_stage(
+          static_cast<int>(number),
+          runtime::Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));
+    }
+  }
+
+  // Entries in the model's order, and for every rank the ends of the ties that it holds.
+  void list_parameters() {
+    parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
+    for (const StagePlan& stage : plan_.stages) {
+      for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+        for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {
+          parameters_.entries_.push_back({.parameter = parameter, .rank = stage.rank});
+        }
+      }
+    }
+    auto& entries = parameters_.entries_;
+    const auto find = [&entries](const std::string& name) {
+      return std::ranges::find(entries, name,
+                               [](const auto& entry) { return entry.parameter->name(); });
+    };
+    for (const nn::Tie& tie : model_.ties()) {
+      const auto first = find(tie.first);
+      const auto second = find(tie.second);
+      second->tied_to = static_cast<int>(first - entries.begin());
+      for (int rank = 0; rank < world_.ranks(); ++rank) {
+        executors_[rank]->add_tie({.first = first->rank == rank ? first->parameter : nullptr,
+                                   .second = second->rank == rank ? second->parameter : nullptr});
+      }
+    }
+  }
+
+  void materialize(RankContext& context) {
+    for (const ParameterSet::Entry& entry : parameters_.entries_) {
+      if (entry.rank != context.rank) {
+        continue;
+      }
+      entry.parameter->materialize(context.device, context.stream, options_.seed);
+      if (entry.tied_to >= 0) {
+        const auto values =
+            parameters_.entries_[entry.tied_to].parameter->initial_values(options_.seed);
+        context.stream.upload(entry.parameter->value(), values.data());
+        context.device.synchronize();
+      }
+    }
+  }
+
+  const plan::Program& forward_only(int micro_batches) {
+    auto [place, is_new] = forward_programs_.try_emplace(micro_batches);
+    if (is_new) {
+      place->second = plan::lower(
+          schedule::make_schedule("forward-only",
+                                  {.ranks = world_.ranks(), .micro_batches = micro_batches}),
+          {});
+    }
+    return place->second;
+  }
+
+  runtime::Step run_step(const runtime::Job& job, const std::vector<HostTensor>& inputs,
+                         const std::vector<HostTensor>* targets, bool timeline) {
+    runtime::Step step_data{.inputs = &inputs,
+                            .targets = targets,
+                            .seed = options_.seed,
+                            .number = step,
+                            .timeline = timeline};
+    const auto micro_batches = static_cast<std::size_t>(job.program->micro_batches);
+    step_data.losses.resize(job.with_loss ? micro_batches : 0);
+    step_data.outputs.resize(job.with_loss ? 0 : micro_batches);
+    run([&](int rank) { executors_[rank]->enqueue(job, step_data); });
+    for (const auto& executor : executors_) {
+      executor->end_step();
+    }
+    return step_data;
+  }
+
+  // Runs work on every rank; turns what failed first into the pipeline's own failure.
+  void run(const std::function<void(int)>& work) {
+    if (!failed_.empty()) {
+      throw Error(fmt::format(
+          "this pipeline failed before ({}); make a new world and a new pipeline", failed_));
+    }
+    const auto failures = threads_->run(work);
+    if (failures.empty()) {
+      return;
+    }
+    const auto is_cause = [](const auto& failure) {
+      try {
+        std::rethrow_exception(failure.error);
+      } catch (const AbortedError&) {
+        return false;
+      } catch (...) {
+        return true;
+      }
+    };
+    const auto cause = std::ranges::find_if(failures, is_cause);
+    rethrow(cause == failures.end() ? failures.front() : *cause);
+  }
+
+  [[noreturn]] void rethrow(const runtime::RankThreads::Failure& failure) {
+    const auto device_failure = world_.device(failure.rank).failure();
+    const std::string action =
+        device_failure ? executors_[failure.rank]->describe(device_failure->action) : "";
+    const std::string place =
+        fmt::format("rank {}{}{}", failure.rank, action.empty() ? "" : ", ", action);
+    try {
+      std::rethrow_exception(failure.error);
+    } catch (const TransportError& error) {
+      failed_ = fmt::format("{}: {}", place, error.what());
+      throw TransportError(failed_);
+    } catch (const InvalidArgument& error) {
+      failed_ = fmt::format("{}: {}", place, error.what());
+      throw InvalidArgument(failed_);
+    } catch (const std::exception& error) {
+      failed_ = fmt::format("{}: {}", place, error.what());
+      throw DeviceError(failed_);
+    }
+  }
+
+  void collect_timeline() {
+    timeline_ = {.ranks = world_.ranks()};
+    for (const auto& executor : executors_) {
+      timeline_.spans.insert(timeline_.spans.end(), executor->spans().begin(),
+                             executor->spans().end());
+    }
+  }
+
+  static float mean(const std::vector<float>& losses) {
+    return std::accumulate(losses.begin(), losses.end(), 0.0F) / static_cast<float>(losses.size());
+  }
+
+  static std::vector<HostTensor> join_rows(const std::vector<std::vector<HostTensor>>& rows) {
+    std::vector<HostTensor> joined;
+    for (std::size_t i = 0; i < rows.front().size(); ++i) {
+      std::vector<std::int64_t> extents(rows.front()[i].spec().shape.extents().begin(),
+                                        rows.front()[i].spec().shape.extents().end());
+      extents[0] = static_cast<std::int64_t>(rows.size());
+      HostTensor whole({Shape(extents), rows.front()[i].spec().dtype});
+      std::byte* to = whole.data();
+      for (const auto& row : rows) {
+        to = std::copy_n(row[i].data(), row[i].spec().bytes(), to);
+      }
+      joined.push_back(std::move(whole));
+    }
+    return joined;
+  }
+
+  World& world_;
+  nn::Model model_;
+  Plan plan_;
+  PipelineOptions options_;
+  runtime::Job train_;
+  Boundaries row_boundaries_;  // of one row
+  std::map<int, plan::Program> forward_programs_;
+  ParameterSet parameters_;
+  Timeline timeline_;
+  std::string failed_;
+  std::vector<std::unique_ptr<runtime::Executor>> executors_;
+  std::unique_ptr<runtime::RankThreads> threads_;  // last: its threads use all of the above
+};
+
+Pipeline::Pipeline(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options)
+    : impl_(std::make_unique<Impl>(world, std::move(model), plan, options)) {}
+Pipeline::~Pipeline() = default;
+Pipeline::Pipeline(Pipeline&&) noexcept = default;
+
+StepResult Pipeline::forward_backward(const Batch& batch) { return impl_->forward_backward(batch); }
+float Pipeline::evaluate(const Batch& batch) { return impl_->evaluate(batch); }
+std::vector<HostTensor> Pipeline::forward(const std::vector<HostTensor>& inputs) {
+  return impl_->forward(inputs);
+}
+const ParameterSet& Pipeline::parameters() const { return impl_->parameters(); }
+const nn::Model& Pipeline::model() const { return impl_->model(); }
+const Plan& Pipeline::plan() const { return impl_->plan(); }
+std::uint32_t Pipeline::step() const { return impl_->step; }
+void Pipeline::set_step(std::uint32_t step) { impl_->step = step; }
+std::vector<float> Pipeline::read_back(std::size_t entry) const {
+  return std::move(impl_->read_back(std::span(&entry, 1)).front());
+}
+void Pipeline::write(std::size_t entry, std::span<const float> values) {
+  impl_->write(entry, values);
+}
+std::uint64_t Pipeline::weights_hash() const { return impl_->weights_hash(); }
+const Timeline& Pipeline::timeline() const { return impl_->timeline(); }
+
+}  // namespace lockflight

@@ -1,0 +1,75 @@
+#include "runtime/stage.h"
+
+#include <utility>
+
+namespace lockflight::runtime {
+
+void Stage::begin_step(int micro_batches) {
+  kept_.clear();
+  kept_.resize(static_cast<std::size_t>(micro_batches));
+}
+
+nn::Layer& Stage::enter(nn::Context& context, std::size_t layer) const {
+  context.layer = static_cast<std::uint32_t>(first_layer_) + static_cast<std::uint32_t>(layer);
+  return *layers_[layer].layer;
+}
+
+Tensors Stage::forward(nn::Context& context, Tensors inputs, const LossInputs* loss, bool keep) {
+  Kept scratch;
+  Kept& kept = keep ? this->kept(context) : scratch;
+  kept.layers.resize(layers_.size());
+  Tensors tensors = std::move(inputs);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    tensors = enter(context, i).forward_all(context, std::move(tensors), kept.layers[i]);
+    if (!keep) {
+      kept.layers[i] = nn::Saved();
+    }
+  }
+  if (loss != nullptr) {
+    loss->loss->forward(context, std::move(tensors), loss->targets, loss->scale, loss->value,
+                        kept.loss);
+    tensors.clear();
+  }
+  return tensors;
+}
+
+Tensors Stage::loss_gradients(nn::Context& context, Tensors gradients, nn::Loss* loss, Kept& kept) {
+  if (loss == nullptr) {
+    return gradients;
+  }
+  gradients = loss->backward(context, kept.loss);
+  kept.loss = nn::Saved();
+  return gradients;
+}
+
+Tensors Stage::backward_input(nn::Context& context, Tensors gradients, nn::Loss* loss) {
+  Kept& kept = this->kept(context);
+  gradients = loss_gradients(context, std::move(gradients), loss, kept);
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    gradients = enter(context, i).backward_input_all(context, std::move(gradients), kept.layers[i]);
+  }
+  return gradients;
+}
+
+void Stage::backward_weight(nn::Context& context) {
+  Kept& kept = this->kept(context);
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    enter(context, i).backward_weight(context, kept.layers[i]);
+    kept.layers[i] = nn::Saved();
+  }
+}
+
+// A layer's weights right after its input: what it keeps is still warm, and is freed soonest.
+Tensors Stage::backward(nn::Context& context, Tensors gradients, nn::Loss* loss) {
+  Kept& kept = this->kept(context);
+  gradients = loss_gradients(context, std::move(gradients), loss, kept);
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    nn::Layer& layer = enter(context, i);
+    gradients = layer.backward_input_all(context, std::move(gradients), kept.layers[i]);
+    layer.backward_weight(context, kept.layers[i]);
+    kept.layers[i] = nn::Saved();
+  }
+  return gradients;
+}
+
+}  // namespace lockflight::runtime

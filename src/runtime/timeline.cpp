@@ -1,0 +1,44 @@
+#include "lockflight/runtime/timeline.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace lockflight {
+namespace {
+
+bool computes(const TimelineSpan& span) { return schedule::is_compute(span.action.kind); }
+
+}  // namespace
+
+std::int64_t Timeline::makespan_ns() const {
+  std::int64_t begin = std::numeric_limits<std::int64_t>::max();
+  std::int64_t end = std::numeric_limits<std::int64_t>::min();
+  for (const TimelineSpan& span : spans) {
+    if (computes(span)) {
+      begin = std::min(begin, span.begin_ns);
+      end = std::max(end, span.end_ns);
+    }
+  }
+  return end > begin ? end - begin : 0;
+}
+
+std::int64_t Timeline::busy_ns(int rank) const {
+  std::int64_t busy = 0;
+  for (const TimelineSpan& span : spans) {
+    if (span.rank == rank && computes(span)) {
+      busy += span.end_ns - span.begin_ns;
+    }
+  }
+  return busy;
+}
+
+double Timeline::idle_share() const {
+  const std::int64_t whole = makespan_ns() * ranks;
+  std::int64_t busy = 0;
+  for (int rank = 0; rank < ranks; ++rank) {
+    busy += busy_ns(rank);
+  }
+  return whole == 0 ? 0 : 1 - static_cast<double>(busy) / static_cast<double>(whole);
+}
+
+}  // namespace lockflight
