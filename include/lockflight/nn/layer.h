@@ -53,6 +53,13 @@ class Context {
 /// backward_weight.
 class Saved {
  public:
+  Saved() = default;
+  Saved(Saved&&) noexcept = default;
+  Saved& operator=(Saved&&) noexcept = default;
+  Saved(const Saved&) = delete;
+  Saved& operator=(const Saved&) = delete;
+  ~Saved() = default;
+
   /// Keeps a tensor; returns its number (0, 1, …, in the order of the calls).
   std::size_t keep(Tensor tensor);
   /// The tensor with that number; stays kept.

@@ -57,7 +57,8 @@ void CpuDevice::task_done() {
 }
 
 void CpuDevice::synchronize() {
-  const HostParked parked(*this);
+  synchronizing_.store(true, std::memory_order_release);
+  watchdog_->check();
   while (true) {
     const std::uint32_t epoch = drained_.epoch();
     if (!outstanding()) {
@@ -65,6 +66,7 @@ void CpuDevice::synchronize() {
     }
     drained_.wait_past(epoch, 0, std::chrono::hours(1));
   }
+  synchronizing_.store(false, std::memory_order_release);
   if (const auto first = failure()) {
     std::rethrow_exception(first->error);
   }
@@ -101,8 +103,11 @@ void CpuDevice::park(bool parked) {
 }
 
 bool CpuDevice::idle() const {
+  // A host thread in `synchronize` comes back as soon as nothing is outstanding.
+  const bool host_waits = parked_.load(std::memory_order_acquire) > 0 ||
+                          (synchronizing_.load(std::memory_order_acquire) && outstanding());
   const std::scoped_lock lock(runners_mutex_);
-  return parked_.load(std::memory_order_acquire) > 0 &&
+  return host_waits &&
          std::ranges::all_of(runners_, [](const auto& runner) { return runner->idle(); });
 }
 

@@ -74,6 +74,7 @@ class CpuDevice final : public Device {
   Doorbell drained_;   // nothing is outstanding
   std::atomic<std::int64_t> outstanding_{0};
   std::atomic<int> parked_{0};
+  std::atomic<bool> synchronizing_{false};
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;
   std::optional<DeviceFailure> failure_;  // guarded by mutex_
