@@ -1,0 +1,35 @@
+// Sums over the rows of a matrix, in an order that depends on its shape alone.
+
+#pragma once
+
+#include "ops/cpu/kernel.h"
+
+namespace lockflight::ops::cpu {
+
+/// to[i] += from[i] on the calling thread.
+void accumulate(float* to, const float* from, std::int64_t count);
+
+/// sums += the column sums of x.   x [N, C], sums [C]
+void column_sum(Team& team, float* sums, const float* x, MatrixShape shape);
+
+/// The pattern behind every gradient of a bias or gain: cuts the rows into at most 64 blocks, has
+/// sum_block(partial, begin, end) add each block's rows to its own zeroed `partial` [width], then
+/// calls add(partial) on the calling thread for one block after another, ascending.
+template <class SumBlock, class Add>
+void sum_over_rows(Team& team, std::int64_t rows, std::int64_t width, const SumBlock& sum_block,
+                   const Add& add) {
+  constexpr std::int64_t kMostBlocks = 64;
+  constexpr std::int64_t kFewestRows = 64;
+  const std::int64_t block = std::max(kFewestRows, ceil_divide(rows, kMostBlocks));
+  float* partials = thread_scratch(ceil_divide(rows, block) * width).data();
+  for_each_piece(team, rows, block, [&](std::int64_t begin, std::int64_t end) {
+    float* partial = partials + begin / block * width;
+    std::fill_n(partial, width, 0.0F);
+    sum_block(partial, begin, end);
+  });
+  for (std::int64_t begin = 0; begin < rows; begin += block) {
+    add(partials + begin / block * width);
+  }
+}
+
+}  // namespace lockflight::ops::cpu

@@ -1,0 +1,47 @@
+// What all CPU kernels share.
+//
+// A kernel computes on plain pointers to f32, dense and row-major, trusts its arguments, and cuts
+// its work by shape alone: every element is computed by one thread in one order, so its bits do not
+// depend on the size of the team nor on alignment. Symbols: B sequences, T positions, C channels, H
+// heads, D = C / H channels per head, V vocabulary.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "device/cpu/team.h"
+
+namespace lockflight::ops::cpu {
+
+using lockflight::cpu::Team;
+
+struct MatrixShape {
+  std::int64_t rows;
+  std::int64_t columns;
+};
+
+constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// Elements per piece of an elementwise operation: 64 KiB, small beside a level-2 cache.
+constexpr std::int64_t kElementsPerPiece = 16384;
+
+/// Rows per piece of an operation on rows: about kElementsPerPiece elements.
+constexpr std::int64_t rows_per_piece(MatrixShape shape) {
+  return std::max<std::int64_t>(1, kElementsPerPiece / std::max<std::int64_t>(1, shape.columns));
+}
+
+/// Calls body(begin, end) for pieces of at most `size` that together are 0 … count - 1.
+template <class Body>
+void for_each_piece(Team& team, std::int64_t count, std::int64_t size, const Body& body) {
+  team.parallel_for(ceil_divide(count, size), [&](std::int64_t piece) {
+    body(piece * size, std::min(count, (piece + 1) * size));
+  });
+}
+
+/// At least this many floats, 64-byte aligned, of this thread, valid until its next call here.
+/// Grows when needed, so the steady state allocates nothing.
+std::span<float> thread_scratch(std::int64_t count);
+
+}  // namespace lockflight::ops::cpu

@@ -1,0 +1,90 @@
+#include "ops/cpu/optimizers.h"
+
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/optimizers.cpp"
+#include <hwy/foreach_target.h>
+
+#include "ops/cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lockflight::ops::cpu::HWY_NAMESPACE {
+
+void adamw_elements(float* weight, float* moment1, float* moment2, float* gradient,
+                    float gradient_scale, const AdamWStep& step, bool zero_gradient,
+                    std::int64_t count) {
+  const auto updates = static_cast<double>(step.step);
+  const double correction1 = 1.0 - std::pow(static_cast<double>(step.beta1), updates);
+  const double correction2 = 1.0 - std::pow(static_cast<double>(step.beta2), updates);
+  const FloatVector step_size =
+      constant(static_cast<float>(static_cast<double>(step.learning_rate) / correction1));
+  const FloatVector root_factor = constant(static_cast<float>(1.0 / std::sqrt(correction2)));
+  const FloatVector keep1 = constant(step.beta1);
+  const FloatVector keep2 = constant(step.beta2);
+  const FloatVector take1 = constant(1.0F - step.beta1);
+  const FloatVector take2 = constant(1.0F - step.beta2);
+  const FloatVector decay = constant(1.0F - step.learning_rate * step.weight_decay);
+  for_each_vector(count, [&](std::int64_t i, auto part) HWY_ATTR {
+    const FloatVector g = load(gradient + i, part) * constant(gradient_scale);
+    const FloatVector m = hn::MulAdd(keep1, load(moment1 + i, part), take1 * g);
+    const FloatVector v = hn::MulAdd(keep2, load(moment2 + i, part), take2 * g * g);
+    const FloatVector root = hn::MulAdd(hn::Sqrt(v), root_factor, constant(step.epsilon));
+    const FloatVector w = hn::NegMulAdd(step_size, m / root, load(weight + i, part) * decay);
+    store(m, moment1 + i, part);
+    store(v, moment2 + i, part);
+    store(w, weight + i, part);
+    if (zero_gradient) {
+      store(constant(0.0F), gradient + i, part);
+    }
+  });
+}
+
+void sgd_elements(float* weight, float* velocity, float* gradient, float gradient_scale,
+                  const SgdStep& step, bool zero_gradient, std::int64_t count) {
+  for_each_vector(count, [&](std::int64_t i, auto part) HWY_ATTR {
+    const FloatVector w = load(weight + i, part);
+    const FloatVector g = hn::MulAdd(constant(step.weight_decay), w,
+                                     load(gradient + i, part) * constant(gradient_scale));
+    const FloatVector v = hn::MulAdd(constant(step.momentum), load(velocity + i, part), g);
+    store(v, velocity + i, part);
+    store(hn::NegMulAdd(constant(step.learning_rate), v, w), weight + i, part);
+    if (zero_gradient) {
+      store(constant(0.0F), gradient + i, part);
+    }
+  });
+}
+
+}  // namespace lockflight::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lockflight::ops::cpu {
+namespace {
+
+HWY_EXPORT(adamw_elements);
+HWY_EXPORT(sgd_elements);
+
+}  // namespace
+
+void adamw(Team& team, float* weight, float* moment1, float* moment2, float* gradient,
+           const float* gradient_scale, const AdamWStep& step, bool zero_gradient,
+           std::int64_t count) {
+  for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(adamw_elements)
+    (weight + begin, moment1 + begin, moment2 + begin, gradient + begin, *gradient_scale, step,
+     zero_gradient, end - begin);
+  });
+}
+
+void sgd(Team& team, float* weight, float* velocity, float* gradient, const float* gradient_scale,
+         const SgdStep& step, bool zero_gradient, std::int64_t count) {
+  for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    HWY_DYNAMIC_DISPATCH(sgd_elements)
+    (weight + begin, velocity + begin, gradient + begin, *gradient_scale, step, zero_gradient,
+     end - begin);
+  });
+}
+
+}  // namespace lockflight::ops::cpu
+#endif

@@ -1,0 +1,28 @@
+#include "ops/cpu/sgemm.h"
+
+#include <dnnl.h>
+#include <fmt/core.h>
+#include <omp.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::ops::cpu {
+
+void sgemm(ProductShape shape, float alpha, Operand a, Operand b, float beta, float* c,
+           std::int64_t c_stride) {
+  // oneDNN runs on OpenMP, whose thread count belongs to the thread that asks: every thread that
+  // comes here says once that it works alone.
+  [[maybe_unused]] thread_local const bool alone = [] {
+    omp_set_num_threads(1);
+    return true;
+  }();
+  const dnnl_status_t status =
+      dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', shape.m, shape.n, shape.k,
+                 alpha, a.data, a.stride, b.data, b.stride, beta, c, c_stride);
+  if (status != dnnl_success) {
+    throw DeviceError(fmt::format("matmul: oneDNN returned status {} for a product of {} x {} x {}",
+                                  static_cast<int>(status), shape.m, shape.n, shape.k));
+  }
+}
+
+}  // namespace lockflight::ops::cpu
