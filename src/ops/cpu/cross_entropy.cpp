@@ -91,13 +91,5 @@ void cross_entropy_with_gradient(Team& team, float* losses, float* dlogits, cons
                  });
 }
 
-void mean(float* mean, const float* x, std::int64_t count) {
-  double sum = 0.0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    sum += static_cast<double>(x[i]);
-  }
-  *mean = static_cast<float>(sum / static_cast<double>(count));
-}
-
 }  // namespace lockflight::ops::cpu
 #endif

@@ -18,7 +18,4 @@ void cross_entropy(Team& team, float* losses, const float* logits, const std::in
 void cross_entropy_with_gradient(Team& team, float* losses, float* dlogits, const float* logits,
                                  const std::int32_t* targets, float factor, MatrixShape shape);
 
-/// *mean = the mean of x, added up in f64 in ascending order.
-void mean(float* mean, const float* x, std::int64_t count);
-
 }  // namespace lockflight::ops::cpu

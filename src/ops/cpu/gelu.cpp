@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/gelu.cpp"
 #include <hwy/foreach_target.h>
 
-#include "ops/cpu/column_sum.h"
+#include "ops/cpu/reduce.h"
 #include "ops/cpu/vector-inl.h"
 
 // gelu(x) = x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), and (1 + tanh u) / 2 is

@@ -6,7 +6,7 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/layer_norm.cpp"
 #include <hwy/foreach_target.h>
 
-#include "ops/cpu/column_sum.h"
+#include "ops/cpu/reduce.h"
 #include "ops/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();

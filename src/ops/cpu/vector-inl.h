@@ -89,8 +89,9 @@ HWY_INLINE float max_of(FloatVector v) { return hn::GetLane(hn::MaxOfLanes(float
 /// (2^f
 /// - 1) / f at the Chebyshev points (relative error 9e-9), and n goes into the exponent.
 HWY_INLINE FloatVector exp2(FloatVector x) {
-  // In this order of operands the x86 minimum and maximum keep a NaN in x.
-  x = hn::Min(constant(127.49999F), hn::Max(constant(-127.0F), x));
+  // Compared and blended, not Min and Max: those lose a NaN on some targets.
+  x = hn::IfThenElse(hn::Lt(x, constant(-127.0F)), constant(-127.0F), x);
+  x = hn::IfThenElse(hn::Gt(x, constant(127.49999F)), constant(127.49999F), x);
   const FloatVector n = hn::Round(x);
   const FloatVector f = x - n;
   FloatVector p = constant(0.000154531634F);

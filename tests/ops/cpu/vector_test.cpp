@@ -35,8 +35,11 @@ TEST(VectorTest, PowersOfTwoAreRightToTwoUnitsInTheLastPlace) {
     }
   }
   on_every_target(
-      x, [&](Team&, float* y) { HWY_DYNAMIC_DISPATCH(exp2_elements)
-                                (y, y, std::ssize(x)); },
+      x,
+      [&](Team&, float* y) {
+        HWY_DYNAMIC_DISPATCH(exp2_elements)
+        (y, y, std::ssize(x));
+      },
       [&](const Floats& y) {
         for (std::size_t i = 0; i < x.size(); ++i) {
           const double exact = std::exp2(static_cast<double>(x[i]));

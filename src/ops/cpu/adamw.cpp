@@ -1,9 +1,9 @@
-#include "ops/cpu/optimizers.h"
+#include "ops/cpu/adamw.h"
 
 #include <cmath>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/cpu/optimizers.cpp"
+#define HWY_TARGET_INCLUDE "ops/cpu/adamw.cpp"
 #include <hwy/foreach_target.h>
 
 #include "ops/cpu/vector-inl.h"
@@ -12,8 +12,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lockflight::ops::cpu::HWY_NAMESPACE {
 
 void adamw_elements(float* weight, float* moment1, float* moment2, float* gradient,
-                    float gradient_scale, const AdamWStep& step, bool zero_gradient,
-                    std::int64_t count) {
+                    float gradient_scale, const AdamWStep& step, std::int64_t count) {
   const auto updates = static_cast<double>(step.step);
   const double correction1 = 1.0 - std::pow(static_cast<double>(step.beta1), updates);
   const double correction2 = 1.0 - std::pow(static_cast<double>(step.beta2), updates);
@@ -34,22 +33,7 @@ void adamw_elements(float* weight, float* moment1, float* moment2, float* gradie
     store(m, moment1 + i, part);
     store(v, moment2 + i, part);
     store(w, weight + i, part);
-    if (zero_gradient) {
-      store(constant(0.0F), gradient + i, part);
-    }
-  });
-}
-
-void sgd_elements(float* weight, float* velocity, float* gradient, float gradient_scale,
-                  const SgdStep& step, bool zero_gradient, std::int64_t count) {
-  for_each_vector(count, [&](std::int64_t i, auto part) HWY_ATTR {
-    const FloatVector w = load(weight + i, part);
-    const FloatVector g = hn::MulAdd(constant(step.weight_decay), w,
-                                     load(gradient + i, part) * constant(gradient_scale));
-    const FloatVector v = hn::MulAdd(constant(step.momentum), load(velocity + i, part), g);
-    store(v, velocity + i, part);
-    store(hn::NegMulAdd(constant(step.learning_rate), v, w), weight + i, part);
-    if (zero_gradient) {
+    if (step.zero_gradient) {
       store(constant(0.0F), gradient + i, part);
     }
   });
@@ -63,25 +47,14 @@ namespace lockflight::ops::cpu {
 namespace {
 
 HWY_EXPORT(adamw_elements);
-HWY_EXPORT(sgd_elements);
 
 }  // namespace
 
 void adamw(Team& team, float* weight, float* moment1, float* moment2, float* gradient,
-           const float* gradient_scale, const AdamWStep& step, bool zero_gradient,
-           std::int64_t count) {
+           const float* gradient_scale, const AdamWStep& step, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(adamw_elements)
     (weight + begin, moment1 + begin, moment2 + begin, gradient + begin, *gradient_scale, step,
-     zero_gradient, end - begin);
-  });
-}
-
-void sgd(Team& team, float* weight, float* velocity, float* gradient, const float* gradient_scale,
-         const SgdStep& step, bool zero_gradient, std::int64_t count) {
-  for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(sgd_elements)
-    (weight + begin, velocity + begin, gradient + begin, *gradient_scale, step, zero_gradient,
      end - begin);
   });
 }

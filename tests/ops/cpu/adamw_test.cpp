@@ -1,11 +1,11 @@
-#include "ops/cpu/optimizers.h"
+#include "ops/cpu/adamw.h"
 
 #include "ops/cpu/kernel_checks.h"
 
 namespace lockflight::ops::cpu {
 namespace {
 
-class OptimizersKernelTest : public testing::TestWithParam<std::int64_t> {
+class AdamWKernelTest : public testing::TestWithParam<std::int64_t> {
  protected:
   static constexpr int kSteps = 5;
   static constexpr float kScale = 0.5F;
@@ -15,9 +15,9 @@ class OptimizersKernelTest : public testing::TestWithParam<std::int64_t> {
   Floats gradient(int step) const { return normal_values(count, fmt::format("gradient {}", step)); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Counts, OptimizersKernelTest, testing::Values(1, 7, 64, 16384 + 9));
+INSTANTIATE_TEST_SUITE_P(Counts, AdamWKernelTest, testing::Values(1, 7, 64, 16384 + 9));
 
-TEST_P(OptimizersKernelTest, FollowAlgorithm2OfAdamW) {
+TEST_P(AdamWKernelTest, FollowsAlgorithm2) {
   constexpr AdamWStep kStep{.learning_rate = 0.01F,
                             .beta1 = 0.9F,
                             .beta2 = 0.95F,
@@ -47,34 +47,9 @@ TEST_P(OptimizersKernelTest, FollowAlgorithm2OfAdamW) {
           AdamWStep now = kStep;
           now.step = step;
           Floats g = gradient(step);
-          const bool zero = step % 2 == 0;
-          adamw(team, w, moment1.data(), moment2.data(), g.data(), &kScale, now, zero, count);
-          EXPECT_EQ(g, zero ? Floats(g.size(), 0.0F) : gradient(step));
-        }
-      },
-      [&](const Floats& result) { expect_close(result, expected, 2e-6); });
-}
-
-TEST_P(OptimizersKernelTest, FollowTheRuleOfMomentum) {
-  constexpr SgdStep kStep{.learning_rate = 0.1F, .momentum = 0.9F, .weight_decay = 0.01F};
-  Doubles expected = to_doubles(weight);
-  Doubles velocity(weight.size());
-  for (int step = 1; step <= kSteps; ++step) {
-    const Floats g = gradient(step);
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      velocity[i] = 0.9 * velocity[i] + 0.5 * static_cast<double>(g[i]) + 0.01 * expected[i];
-      expected[i] -= 0.1 * velocity[i];
-    }
-  }
-  on_every_target(
-      weight,
-      [&](Team& team, float* w) {
-        Floats momentum(weight.size());
-        for (int step = 1; step <= kSteps; ++step) {
-          Floats g = gradient(step);
-          const bool zero = step % 2 == 0;
-          sgd(team, w, momentum.data(), g.data(), &kScale, kStep, zero, count);
-          EXPECT_EQ(g, zero ? Floats(g.size(), 0.0F) : gradient(step));
+          now.zero_gradient = step % 2 == 0;
+          adamw(team, w, moment1.data(), moment2.data(), g.data(), &kScale, now, count);
+          EXPECT_EQ(g, now.zero_gradient ? Floats(g.size(), 0.0F) : gradient(step));
         }
       },
       [&](const Floats& result) { expect_close(result, expected, 2e-6); });

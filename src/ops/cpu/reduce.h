@@ -1,4 +1,4 @@
-// Sums over the rows of a matrix, in an order that depends on its shape alone.
+// Sums, in an order that depends on shapes alone.
 
 #pragma once
 
@@ -6,11 +6,17 @@
 
 namespace lockflight::ops::cpu {
 
-/// to[i] += from[i] on the calling thread.
-void accumulate(float* to, const float* from, std::int64_t count);
-
 /// sums += the column sums of x.   x [N, C], sums [C]
 void column_sum(Team& team, float* sums, const float* x, MatrixShape shape);
+
+/// The mean of x, added up in f64.
+float mean(Team& team, const float* x, std::int64_t count);
+
+/// The sum of x[i]^2, in f64.
+double sum_of_squares(Team& team, const float* x, std::int64_t count);
+
+/// to[i] += from[i] on the calling thread.
+void accumulate(float* to, const float* from, std::int64_t count);
 
 /// The pattern behind every gradient of a bias or gain: cuts the rows into at most 64 blocks, has
 /// sum_block(partial, begin, end) add each block's rows to its own zeroed `partial` [width], then
@@ -30,6 +36,23 @@ void sum_over_rows(Team& team, std::int64_t rows, std::int64_t width, const SumB
   for (std::int64_t begin = 0; begin < rows; begin += block) {
     add(partials + begin / block * width);
   }
+}
+
+/// Adds up sum_piece(begin, end), in f64, over pieces of kElementsPerPiece in ascending order.
+template <class SumPiece>
+double sum_over_pieces(Team& team, std::int64_t count, const SumPiece& sum_piece) {
+  static_assert(sizeof(double) == 2 * sizeof(float));
+  const std::int64_t pieces = ceil_divide(count, kElementsPerPiece);
+  std::span<float> scratch = thread_scratch(2 * pieces);
+  const auto sums = std::span(reinterpret_cast<double*>(scratch.data()), scratch.size() / 2);
+  for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    sums[static_cast<std::size_t>(begin / kElementsPerPiece)] = sum_piece(begin, end);
+  });
+  double total = 0.0;
+  for (const double sum : sums) {
+    total += sum;
+  }
+  return total;
 }
 
 }  // namespace lockflight::ops::cpu

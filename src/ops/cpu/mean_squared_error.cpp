@@ -1,0 +1,34 @@
+#include "ops/cpu/mean_squared_error.h"
+
+#include "ops/cpu/reduce.h"
+
+namespace lockflight::ops::cpu {
+namespace {
+
+// The sum of squared differences of up to kElementsPerPiece elements; dprediction may be null.
+double add_squared_errors(float* dprediction, const float* prediction, const float* target,
+                          float factor, std::int64_t count) {
+  double sum = 0.0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float difference = prediction[i] - target[i];
+    sum += static_cast<double>(difference) * static_cast<double>(difference);
+    if (dprediction != nullptr) {
+      dprediction[i] = factor * difference;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+float mean_squared_error(Team& team, float* dprediction, const float* prediction,
+                         const float* target, float factor, std::int64_t count) {
+  const float slope = factor * 2.0F / static_cast<float>(count);
+  const double sum = sum_over_pieces(team, count, [&](std::int64_t begin, std::int64_t end) {
+    return add_squared_errors(dprediction == nullptr ? nullptr : dprediction + begin,
+                              prediction + begin, target + begin, slope, end - begin);
+  });
+  return static_cast<float>(sum / static_cast<double>(count));
+}
+
+}  // namespace lockflight::ops::cpu

@@ -1,0 +1,60 @@
+#include "ops/front_door.h"
+
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::ops {
+
+void Check::type(std::string_view name, const TensorView& tensor, DType dtype) const {
+  if (!tensor) {
+    refuse(fmt::format("{} is an empty tensor; allocate it first", name));
+  }
+  if (tensor.dtype() != dtype) {
+    refuse(
+        fmt::format("{} has type {}, expected {}", name, name_of(tensor.dtype()), name_of(dtype)));
+  }
+}
+
+void Check::shape(std::string_view name, const TensorView& tensor, const Shape& expected,
+                  std::string_view reason, DType dtype) const {
+  type(name, tensor, dtype);
+  if (tensor.shape() != expected) {
+    refuse(fmt::format("{} has shape {}, expected {} {}", name, to_string(tensor.shape()),
+                       to_string(expected), reason));
+  }
+}
+
+void Check::elements(std::string_view name, const TensorView& tensor, std::int64_t expected,
+                     std::string_view reason, DType dtype) const {
+  type(name, tensor, dtype);
+  if (tensor.elements() != expected) {
+    refuse(fmt::format("{} has shape {}, expected {} elements {}", name, to_string(tensor.shape()),
+                       expected, reason));
+  }
+}
+
+void Check::rank(std::string_view name, const TensorView& tensor, std::size_t expected,
+                 std::string_view symbols, DType dtype) const {
+  type(name, tensor, dtype);
+  if (tensor.shape().rank() != expected) {
+    refuse(fmt::format("{} has shape {}, expected {}", name, to_string(tensor.shape()), symbols));
+  }
+}
+
+void Check::refuse(std::string_view message) const {
+  throw InvalidArgument(fmt::format("{}: {}", operation_, message));
+}
+
+OpCost cost_per_element(std::string_view name, double flops_per_element,
+                        std::initializer_list<TensorView> touched) {
+  double bytes = 0.0;
+  for (const TensorView& tensor : touched) {
+    bytes += static_cast<double>(tensor.bytes());
+  }
+  return {.name = name,
+          .flops = flops_per_element * static_cast<double>(touched.begin()->elements()),
+          .bytes_moved = bytes};
+}
+
+}  // namespace lockflight::ops

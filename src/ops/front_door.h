@@ -1,0 +1,49 @@
+// What the front doors of operations share: they check their arguments, then enqueue a kernel.
+
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "lockflight/device/launch.h"
+#include "lockflight/device/tensor.h"
+#include "ops/cpu/kernel.h"
+
+namespace lockflight::ops {
+
+/// Checks the tensors of one operation.  Every function throws InvalidArgument if what it says does
+/// not hold.
+class Check {
+ public:
+  explicit Check(std::string_view operation) : operation_(operation) {}
+
+  /// `tensor` is there and its elements are of `dtype`.
+  void type(std::string_view name, const TensorView& tensor, DType dtype = DType::f32) const;
+  /// And its shape is `expected`, because of `reason`: "to match x".
+  void shape(std::string_view name, const TensorView& tensor, const Shape& expected,
+             std::string_view reason, DType dtype = DType::f32) const;
+  /// And it has `expected` elements, in whatever shape.
+  void elements(std::string_view name, const TensorView& tensor, std::int64_t expected,
+                std::string_view reason, DType dtype = DType::f32) const;
+  /// And it has `expected` dimensions, which are called `symbols`: "[B, T, C]".
+  void rank(std::string_view name, const TensorView& tensor, std::size_t expected,
+            std::string_view symbols, DType dtype = DType::f32) const;
+  /// Throws "operation: message".
+  [[noreturn]] void refuse(std::string_view message) const;
+
+ private:
+  std::string_view operation_;
+};
+
+/// A tensor as the matrix of its rows.
+inline cpu::MatrixShape matrix(const TensorView& tensor) {
+  return {.rows = tensor.shape().rows(), .columns = tensor.shape().columns()};
+}
+
+/// The cost of an operation that reads or writes each of the `touched` tensors once and does
+/// `flops_per_element` for each element of the first of them.
+OpCost cost_per_element(std::string_view name, double flops_per_element,
+                        std::initializer_list<TensorView> touched);
+
+}  // namespace lockflight::ops
