@@ -1,0 +1,175 @@
+#include "lockflight/plan/lower.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/schedule/csv.h"
+#include "lockflight/schedule/registry.h"
+#include "plan/program_simulation.h"
+
+namespace lockflight::plan {
+namespace {
+
+using schedule::make_schedule;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
+
+Program lowered(const std::string& name, int ranks, int micro_batches) {
+  return lower(make_schedule(name, {.ranks = ranks, .micro_batches = micro_batches}), {});
+}
+
+void for_each_program(
+    const std::function<void(const std::string&, const schedule::Schedule&)>& check) {
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    for (int ranks = 1; ranks <= 5; ++ranks) {
+      for (const int micro_batches : {1, 2, 3, 4, 7}) {
+        const std::string name = std::string(info.name) + " p" + std::to_string(ranks) + " m" +
+                                 std::to_string(micro_batches);
+        check(name, make_schedule(info.name, {.ranks = ranks, .micro_batches = micro_batches}));
+      }
+    }
+  }
+}
+
+TEST(LowerTest, WritesOutTransfersAndDependencies) {
+  EXPECT_EQ(to_string(lowered("1f1b", 2, 1)),
+            "rank 0\n"
+            "  stream 0: allocate slot 0\n"  // a receive is posted one action ahead
+            "  stream 0: record event 0\n"
+            "  stream 1: wait event 0\n"
+            "  stream 1: recv 0RECV_B0 slot 0 from rank 1\n"
+            "  stream 1: record event 1\n"
+            "  stream 0: compute 0F0\n"
+            "  stream 0: record event 2\n"
+            "  stream 2: wait event 2\n"
+            "  stream 2: send 0SEND_F0 slot 1 to rank 1\n"
+            "  stream 2: record event 3\n"
+            "  stream 0: wait event 3\n"  // the gradient is there, so the activation was taken
+            "  stream 0: release slot 1\n"
+            "  stream 0: wait event 1\n"
+            "  stream 0: compute 0B0\n"
+            "rank 1\n"
+            "  stream 0: allocate slot 0\n"
+            "  stream 0: record event 0\n"
+            "  stream 1: wait event 0\n"
+            "  stream 1: recv 1RECV_F0 slot 0 from rank 0\n"
+            "  stream 1: record event 1\n"
+            "  stream 0: wait event 1\n"
+            "  stream 0: compute 1F0\n"
+            "  stream 0: compute 1B0\n"
+            "  stream 0: record event 2\n"
+            "  stream 2: wait event 2\n"
+            "  stream 2: send 1SEND_B0 slot 1 to rank 0\n"
+            "  stream 2: record event 3\n"
+            "  stream 0: wait event 3\n"
+            "  stream 0: release slot 1\n");
+}
+
+TEST(LowerTest, EveryProgramDrainsWithoutARaceAndRunsEveryAction) {
+  for_each_program([](const std::string& name, const schedule::Schedule& schedule) {
+    const auto result = ProgramSimulation(lower(schedule, {})).run();
+    EXPECT_TRUE(result.drained) << name;
+    EXPECT_THAT(result.races, IsEmpty()) << name;
+    std::vector<std::string> expected;
+    for (int rank = 0; rank < schedule.ranks(); ++rank) {
+      for (const schedule::Action& action : schedule.actions(rank)) {
+        expected.push_back(schedule::to_string(action));
+      }
+    }
+    EXPECT_THAT(result.compute_order, ::testing::UnorderedElementsAreArray(expected)) << name;
+  });
+}
+
+// Takes any one wait out of a program: the simulation must see it.
+TEST(LowerTest, EveryWaitIsNeeded) {
+  for_each_program([](const std::string& name, const schedule::Schedule& schedule) {
+    const Program whole = lower(schedule, {});
+    for (std::size_t rank = 0; rank < whole.ranks.size(); ++rank) {
+      for (std::size_t i = 0; i < whole.ranks[rank].instructions.size(); ++i) {
+        if (whole.ranks[rank].instructions[i].opcode == Opcode::wait) {
+          Program broken = whole;
+          auto& instructions = broken.ranks[rank].instructions;
+          instructions.erase(instructions.begin() + static_cast<std::ptrdiff_t>(i));
+          EXPECT_FALSE(ProgramSimulation(broken).run().races.empty())
+              << name << ": rank " << rank << ", instruction " << i;
+        }
+      }
+    }
+  });
+}
+
+TEST(LowerTest, KeepsNoMoreBoundariesThanTheScheduleHasInFlight) {
+  for (int ranks = 2; ranks <= 6; ++ranks) {
+    const auto few = ProgramSimulation(lowered("1f1b", ranks, 4 * ranks)).run();
+    const auto many = ProgramSimulation(lowered("1f1b", ranks, 16 * ranks)).run();
+    EXPECT_EQ(few.peak_slots, many.peak_slots) << ranks << " ranks";
+    EXPECT_LE(many.peak_slots, 2 * ranks + 2) << ranks << " ranks";
+  }
+}
+
+TEST(LowerTest, AddsUpTiedGradientsAtTheEndOnBothRanks) {
+  const auto schedule = make_schedule("1f1b", {.ranks = 3, .micro_batches = 2});
+  const Program program = lower(schedule, {{.first = 0, .second = 2}});
+  for (const int rank : {0, 2}) {
+    const auto& instructions = program.ranks[rank].instructions;
+    const auto tie = std::ranges::find(instructions, Opcode::reduce_tied, &Instruction::opcode);
+    ASSERT_NE(tie, instructions.end());
+    EXPECT_EQ(tie->peer, 2 - rank);
+    EXPECT_TRUE(std::none_of(tie, instructions.end(),
+                             [](const auto& i) { return i.opcode == Opcode::compute; }));
+  }
+  EXPECT_EQ(
+      std::ranges::count(program.ranks[1].instructions, Opcode::reduce_tied, &Instruction::opcode),
+      0);
+  EXPECT_TRUE(ProgramSimulation(program).run().drained);
+}
+
+TEST(LowerTest, AddsUpTiedGradientsInPlaceOnOneRank) {
+  const Program program =
+      lower(make_schedule("gpipe", {.ranks = 1, .micro_batches = 2}), {{.first = 0, .second = 0}});
+  EXPECT_EQ(program.ranks[0].instructions.back().opcode, Opcode::reduce_tied);
+  EXPECT_EQ(program.ranks[0].instructions.back().peer, -1);
+}
+
+TEST(LowerTest, SplitsNothingWhereStagesShareARank) {
+  schedule::Schedule schedule = schedule::read_csv("0F0,1F0,1B0,0B0\n");
+  const Program program = lower(schedule, {});
+  EXPECT_EQ(program.ranks[0].streams.size(), 1U);
+  EXPECT_EQ(program.ranks[0].instructions.size(), 4U);
+}
+
+TEST(LowerTest, RefusesWhatCannotRun) {
+  const auto refusal = [](const char* csv) {
+    return [csv] { lower(schedule::read_csv(csv), {}); };
+  };
+  EXPECT_THAT(refusal("0F0,0B0\n1B0,1F0\n"),
+              ThrowsMessage<PlanError>(HasSubstr("a backward does not come after the forward")));
+  EXPECT_THAT(refusal("0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n"),
+              ThrowsMessage<PlanError>(HasSubstr("order")));
+  EXPECT_THAT(
+      refusal("0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n"),
+      ThrowsMessage<PlanError>(HasSubstr("only schedules of F, I, W and B can be lowered")));
+}
+
+TEST(LowerTest, RefusesAnEdgeWhoseEndsDisagree) {
+  EXPECT_THAT([] { lower(schedule::read_csv("0F0,0F1,0B0,0B1\n1F1,1F0,1B0,1B1\n"), {}); },
+              ThrowsMessage<PlanError>(
+                  HasSubstr("stage 0 sends its outputs in the order of micro-batches [0, 1], stage "
+                            "1 takes them in the order [1, 0]")));
+}
+
+TEST(LowerTest, NamesWhereEveryRankStandsInACircle) {
+  // Rank 0 wants the gradient of micro-batch 0 before it has sent micro-batch 1, which rank 1 takes
+  // first.
+  EXPECT_THAT([] { lower(schedule::read_csv("0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n"), {}); },
+              ThrowsMessage<PlanError>(HasSubstr("rank 0 stands at 0B0, rank 1 stands at 1F1")));
+}
+
+}  // namespace
+}  // namespace lockflight::plan
