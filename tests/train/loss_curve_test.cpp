@@ -1,0 +1,143 @@
+#include "lockflight/train/loss_curve.h"
+
+#include <cmath>
+#include <limits>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/core/random.h"
+#include "train/error_text.h"
+#include "train/scratch_folder.h"
+
+namespace lockflight::train {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+LossCurve falling_curve(int steps) {
+  LossCurve curve;
+  Random random({.seed = 1});
+  for (int step = 0; step < steps; ++step) {
+    const double loss = 2.0 + 3.5 * std::exp(-6.0 * step / steps);
+    curve.training.push_back({step, loss + 0.1 * random.next_normal()});
+    if (step % (steps / 10) == 0) {
+      curve.validation.push_back({step, loss + 0.1});
+    }
+  }
+  return curve;
+}
+
+// The points of the n-th polyline.
+std::vector<std::pair<double, double>> polyline(const std::string& svg, int number) {
+  const std::regex pattern("<polyline points=\"([^\"]*)\"");
+  auto match = std::sregex_iterator(svg.begin(), svg.end(), pattern);
+  std::advance(match, number);
+  std::istringstream text((*match)[1].str());
+  std::vector<std::pair<double, double>> points;
+  double x = 0;
+  double y = 0;
+  char comma = 0;
+  while (text >> x >> comma >> y) {
+    points.emplace_back(x, y);
+  }
+  return points;
+}
+
+TEST(RoundTicksTest, AreRoundNumbersThatCoverTheRange) {
+  EXPECT_THAT(round_ticks(0, 1000, 5), testing::ElementsAre(0, 200, 400, 600, 800, 1000));
+  EXPECT_THAT(round_ticks(1.9, 5.6, 7), testing::ElementsAre(1, 2, 3, 4, 5, 6));
+  Random random({.seed = 2});
+  for (int i = 0; i < 2000; ++i) {
+    const double low = random.next_normal() * std::pow(10.0, static_cast<double>(i % 12) - 6);
+    const double high = low + std::abs(random.next_normal()) * std::pow(10.0, i % 7 - 3.0);
+    const auto ticks = round_ticks(low, high, 6);
+    ASSERT_GE(ticks.size(), 2U) << low << " " << high;
+    ASSERT_LE(ticks.size(), 9U) << low << " " << high;
+    const double distance = ticks[1] - ticks[0];
+    EXPECT_LE(ticks.front(), low + distance * 1e-6);
+    EXPECT_GE(ticks.back(), high - distance * 1e-6);
+    EXPECT_GT(ticks.front(), low - distance * 1.001);
+    EXPECT_LT(ticks[ticks.size() - 2], std::max(high, low + distance) + distance * 1e-6);
+  }
+}
+
+TEST(RoundTicksTest, ARangeOfNothingStillHasTwoTicks) {
+  EXPECT_EQ(round_ticks(3, 3, 6).size(), 2U);
+  EXPECT_EQ(round_ticks(0, 0, 6).size(), 2U);
+}
+
+TEST(LossCurveTest, APointLiesWhereItsStepAndLossAre) {
+  LossCurve curve;
+  curve.training = {{0, 5}, {50, 0}, {100, 2.5}};
+  const auto points = polyline(draw_loss_curve(curve), 0);
+  ASSERT_EQ(points.size(), 3U);
+  // Ticks 0 … 100 and 0 … 5 end at the axes.
+  EXPECT_EQ(points[0], (std::pair<double, double>{76, 48}));
+  EXPECT_EQ(points[1], (std::pair<double, double>{426, 420}));
+  EXPECT_EQ(points[2], (std::pair<double, double>{776, 234}));
+}
+
+TEST(LossCurveTest, HasBothCurvesTheirLegendAndNothingFromOutside) {
+  const std::string svg = draw_loss_curve(falling_curve(500));
+  EXPECT_THAT(svg, testing::StartsWith("<svg xmlns"));
+  EXPECT_THAT(svg, HasSubstr("training, last "));
+  EXPECT_THAT(svg, HasSubstr("validation, last "));
+  EXPECT_THAT(svg, HasSubstr("loss, nats per token"));
+  EXPECT_THAT(svg, Not(HasSubstr("href")));
+  EXPECT_EQ(polyline(svg, 0).size(), 500U);
+  EXPECT_EQ(polyline(svg, 1).size(), 10U);
+}
+
+TEST(LossCurveTest, ALongCurveIsAveragedByColumns) {
+  LossCurve curve;
+  for (int step = 0; step < 100000; ++step) {
+    curve.training.push_back({step, step % 2 == 0 ? 1.0 : 3.0});
+  }
+  const auto points = polyline(draw_loss_curve(curve), 0);
+  EXPECT_LE(points.size(), 701U);
+  EXPECT_GE(points.size(), 690U);
+  for (const auto& point : points) {
+    EXPECT_NEAR(point.second, (48 + 420) / 2.0, 2);
+  }
+}
+
+TEST(LossCurveTest, LeavesOutWhatIsNotFiniteAndDrawsEmptyCurves) {
+  LossCurve curve;
+  EXPECT_THAT(draw_loss_curve(curve), HasSubstr("</svg>"));
+  curve.training = {{0, 1},
+                    {1, std::numeric_limits<double>::quiet_NaN()},
+                    {2, std::numeric_limits<double>::infinity()},
+                    {3, 2}};
+  const std::string svg = draw_loss_curve(curve);
+  EXPECT_EQ(polyline(svg, 0).size(), 2U);
+  EXPECT_THAT(svg, Not(HasSubstr("nan,")));
+  EXPECT_THAT(svg, Not(HasSubstr("validation")));
+}
+
+TEST(LossCurveTest, WritesTitlesAsText) {
+  LossCurve curve;
+  curve.title = "a < b & c";
+  EXPECT_THAT(draw_loss_curve(curve), HasSubstr(">a &lt; b &amp; c<"));
+}
+
+TEST(LossCurveTest, WritesTheFileWholeOrNotAtAll) {
+  const ScratchFolder folder;
+  write_loss_curve(folder / "loss.svg", falling_curve(100));
+  EXPECT_EQ(read_file(folder / "loss.svg"), draw_loss_curve(falling_curve(100)));
+  EXPECT_THAT(error_text<FileError>([] { write_loss_curve("/nowhere/a.svg", {}); }),
+              HasSubstr("No such file"));
+  std::filesystem::create_directory(folder / "taken");
+  EXPECT_THROW(write_loss_curve(folder / "taken", {}), FileError);
+  EXPECT_FALSE(std::filesystem::exists(folder / "taken.partial"));
+}
+
+}  // namespace
+}  // namespace lockflight::train
