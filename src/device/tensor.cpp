@@ -11,9 +11,10 @@ namespace lockflight {
 
 TensorView TensorView::slice(std::int64_t first, std::int64_t count) const {
   const Shape& shape = spec_.shape;
-  if (shape.rank() == 0 || first < 0 || count < 0 || first + count > shape[0]) {
-    throw InvalidArgument(fmt::format("slice: entries {} to {} of a tensor of shape {}", first,
-                                      first + count - 1, to_string(shape)));
+  if (shape.rank() == 0 || first < 0 || count < 0 || count > shape[0] - first) {
+    throw InvalidArgument(
+        fmt::format("slice: {} entries from {} on do not exist in a tensor of shape {}", count,
+                    first, to_string(shape)));
   }
   std::array<std::int64_t, Shape::kMaxRank> extents{};
   std::ranges::copy(shape.extents(), extents.begin());

@@ -25,7 +25,7 @@ enum class StreamMode : std::uint8_t { worker, threads };
 
 struct CpuDeviceOptions {
   StreamMode mode = StreamMode::worker;
-  std::optional<std::uint64_t> chaos_seed;
+  std::optional<std::uint64_t> chaos_seed = std::nullopt;
   /// Threads that share the work of one operation.  Results do not depend on it.
   int threads = 1;
   /// How long a transfer may wait for its partner before the device fails.

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "lockflight/core/tensor_spec.h"
@@ -49,13 +50,18 @@ class TensorView {
   TensorSpec spec_;
 };
 
-/// An owned tensor.  Moves; `share()` makes a second owner of the same bytes, and the last owner
-/// frees them.
+/// An owned tensor.  Moves, and is empty afterwards; `share()` makes a second owner of the same
+/// bytes, and the last owner frees them.
 class Tensor {
  public:
   Tensor() = default;
-  Tensor(Tensor&&) = default;
-  Tensor& operator=(Tensor&&) = default;
+  Tensor(Tensor&& other) noexcept
+      : storage_(std::move(other.storage_)), view_(std::exchange(other.view_, {})) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    storage_ = std::move(other.storage_);
+    view_ = std::exchange(other.view_, {});
+    return *this;
+  }
   Tensor(const Tensor&) = delete;
   Tensor& operator=(const Tensor&) = delete;
   ~Tensor() = default;

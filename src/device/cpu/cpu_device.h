@@ -102,6 +102,7 @@ class CpuStream final : public Stream {
  private:
   CpuDevice& device_;
   std::shared_ptr<TaskQueue> queue_;
+  std::uint64_t records_ = 0;
 };
 
 }  // namespace lockflight::cpu

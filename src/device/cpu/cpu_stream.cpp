@@ -15,13 +15,15 @@ CpuStream::~CpuStream() {
 
 void CpuStream::record(Event& event) {
   auto& cpu_event = static_cast<CpuEvent&>(event);
-  enqueue(Record{&cpu_event, ++cpu_event.recorded});
+  cpu_event.queue = queue_;
+  cpu_event.record = ++records_;
+  enqueue(Record{records_});
 }
 
 void CpuStream::wait(Event& event) {
-  auto& cpu_event = static_cast<CpuEvent&>(event);
-  if (cpu_event.recorded != 0) {
-    enqueue(Wait{&cpu_event, cpu_event.recorded});
+  const auto& cpu_event = static_cast<CpuEvent&>(event);
+  if (cpu_event.queue) {
+    enqueue(Wait{cpu_event.queue, cpu_event.record});
   }
 }
 

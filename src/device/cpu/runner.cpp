@@ -132,7 +132,7 @@ void Runner::delay() {
 bool Runner::try_head(TaskQueue& queue) {
   Task& task = *queue.head();
   if (device_.failed()) {
-    drop(task);
+    drop(queue, task);
   } else {
     try {
       if (!run(queue, task)) {
@@ -157,16 +157,14 @@ bool Runner::run(TaskQueue& queue, Task& task) {
             kernel.run(*team_);
             return true;
           },
-          [this](const Record& record) {
-            record.event->reached.store(record.generation, std::memory_order_release);
+          [this, &queue](const Record& record) {
+            queue.pass(record);
             if (device_.options().mode == StreamMode::threads) {
               device_.doorbell().ring();
             }
             return true;
           },
-          [](const Wait& wait) {
-            return wait.event->reached.load(std::memory_order_acquire) >= wait.generation;
-          },
+          [](const Wait& wait) { return wait.queue->passed(wait.record); },
           [this](const Time& time) {
             *time.nanoseconds = device_.nanoseconds();
             return true;
@@ -187,9 +185,9 @@ bool Runner::run_transfer(TaskQueue& queue, Task& task) {
 }
 
 // After a failure nothing runs any more, but nobody may wait in vain.
-void Runner::drop(Task& task) {
+void Runner::drop(TaskQueue& queue, Task& task) {
   if (const Record* record = std::get_if<Record>(&task.work)) {
-    record->event->reached.store(record->generation, std::memory_order_release);
+    queue.pass(*record);
   }
 }
 

@@ -49,7 +49,7 @@ class Runner {
   bool try_head(TaskQueue& queue);
   bool run(TaskQueue& queue, Task& task);
   bool run_transfer(TaskQueue& queue, Task& task);
-  void drop(Task& task);
+  void drop(TaskQueue& queue, Task& task);
   void sleep(std::uint32_t epoch);
   std::chrono::nanoseconds time_left();
   void delay();

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,11 +18,14 @@
 
 namespace lockflight::cpu {
 
-/// `recorded` counts the host's records, `reached` those that the device has passed.
+class TaskQueue;
+
+/// Where its latest record stands: records of a queue are numbered from 1.  Any stream may record
+/// it, and it may end before a wait for it has been passed.
 class CpuEvent final : public Event {
  public:
-  std::uint64_t recorded = 0;
-  std::atomic<std::uint64_t> reached{0};
+  std::shared_ptr<const TaskQueue> queue;  // null until it is recorded
+  std::uint64_t record = 0;
 };
 
 struct Kernel {
@@ -29,13 +33,12 @@ struct Kernel {
 };
 
 struct Record {
-  CpuEvent* event;
-  std::uint64_t generation;
+  std::uint64_t number;
 };
 
 struct Wait {
-  CpuEvent* event;
-  std::uint64_t generation;
+  std::shared_ptr<const TaskQueue> queue;
+  std::uint64_t record;
 };
 
 struct Time {
@@ -61,6 +64,11 @@ class TaskQueue {
 
   StreamRole role() const { return role_; }
 
+  /// Whether the record with that number, and all before it, have been passed.  From any thread.
+  bool passed(std::uint64_t record) const {
+    return passed_.load(std::memory_order_acquire) >= record;
+  }
+
   void push(Task task);
   /// No more tasks will come.
   void close() { closed_.store(true, std::memory_order_release); }
@@ -69,6 +77,7 @@ class TaskQueue {
   /// those below.
   Task* head();
   void pop();
+  void pass(const Record& record) { passed_.store(record.number, std::memory_order_release); }
   bool finished() { return closed_.load(std::memory_order_acquire) && head() == nullptr; }
   /// Since when the head has been waiting for a partner; set by the taking thread, cleared by
   /// `pop`.
@@ -77,6 +86,7 @@ class TaskQueue {
  private:
   const StreamRole role_;
   std::atomic<bool> closed_{false};
+  std::atomic<std::uint64_t> passed_{0};
   std::mutex mutex_;
   std::vector<Task> added_;             // guarded by mutex_
   std::atomic<bool> has_added_{false};  // lets `head` skip the mutex

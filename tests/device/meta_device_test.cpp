@@ -1,0 +1,80 @@
+#include "lockflight/device/meta_device.h"
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/device/cpu_device.h"
+
+namespace lockflight {
+namespace {
+
+TEST(MetaDeviceTest, AddsUpWhatIsLaunchedAndRunsNothing) {
+  const auto device = make_meta_device();
+  const auto stream = device->make_stream(StreamRole::compute);
+  const auto never = [](cpu::Team&) { throw std::logic_error("a meta device computes nothing"); };
+  cpu::launch(*stream, {.name = "a", .flops = 10, .bytes_moved = 3}, never);
+  cpu::launch(*stream, {.name = "b", .flops = 5, .bytes_moved = 4}, never);
+  device->synchronize();
+  const OpTotals totals = take_totals(*device);
+  EXPECT_EQ(totals.flops, 15);
+  EXPECT_EQ(totals.bytes_moved, 7);
+  EXPECT_EQ(totals.launches, 2);
+  EXPECT_EQ(take_totals(*device).launches, 0);
+}
+
+TEST(MetaDeviceTest, HasRoomForWhatNoMachineHolds) {
+  const auto device = make_meta_device();
+  const TensorSpec huge{{1'000'000, 1'000'000}};
+  Tensor a = device->empty(huge);
+  {
+    const Tensor b = device->empty(huge);
+    EXPECT_NE(a.view().data(), b.view().data());
+    EXPECT_EQ(device->memory().in_use_bytes, 2 * huge.bytes());
+  }
+  a = {};
+  EXPECT_EQ(device->memory().in_use_bytes, 0U);
+  EXPECT_EQ(device->memory().peak_bytes, 2 * huge.bytes());
+  EXPECT_EQ(device->memory().reserved_bytes, 0U);
+}
+
+TEST(MetaDeviceTest, TensorsHaveAddressesForViewsAndSlices) {
+  const auto device = make_meta_device();
+  const Tensor a = device->empty({{8, 4}});
+  const Tensor none = device->empty({{0}});
+  const Tensor b = device->empty({{8, 4}});
+  EXPECT_TRUE(none);
+  EXPECT_NE(none.view().data(), b.view().data());
+  EXPECT_EQ(a.view().slice(2, 3).data() - a.view().data(), 2 * 4 * 4);
+  EXPECT_GE(b.view().data() - a.view().data(), 8 * 4 * 4);
+}
+
+TEST(MetaDeviceTest, StreamsAndEventsDoNothing) {
+  const auto device = make_meta_device();
+  const auto stream = device->make_stream(StreamRole::transfer);
+  const auto event = device->make_event();
+  const Tensor tensor = device->empty({{4}});
+  std::int64_t nanoseconds = -7;
+  float host[4] = {1, 2, 3, 4};
+  stream->wait(*event);
+  stream->record(*event);
+  stream->time(&nanoseconds);
+  stream->upload(tensor, host);
+  stream->download(host, tensor);
+  device->synchronize();
+  EXPECT_EQ(nanoseconds, -7);
+  EXPECT_EQ(host[3], 4);
+  EXPECT_FALSE(device->failure());
+  EXPECT_EQ(name_of(device->kind()), "meta");
+}
+
+TEST(MetaDeviceTest, OnlyAMetaDeviceHasTotals) {
+  const auto device = make_cpu_device();
+  EXPECT_THROW(take_totals(*device), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace lockflight
