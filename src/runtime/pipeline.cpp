@@ -83,9 +83,9 @@ class Pipeline::Impl {
                plan_.batch_shape.rows());
     check_rows("forward_backward: targets", batch.targets, model_.rows().targets,
                plan_.batch_shape.rows());
-    runtime::Step step = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    runtime::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
     collect_timeline();
-    return {.loss = mean(step.losses), .micro_batch_losses = std::move(step.losses)};
+    return {.loss = mean(done.losses), .micro_batch_losses = std::move(done.losses)};
   }
 
   float evaluate(const Batch& batch) {
