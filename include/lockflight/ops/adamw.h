@@ -19,7 +19,9 @@ struct AdamWStep {
 
 /// One update of `weight` by its gradient times gradient_scale.
 ///   weight, moment1, moment2, gradient   the same shape   f32; the moments start as zeros
-///   gradient_scale                       []               f32, read when the operation runs
+///   gradient_scale                       []               f32, read when the operation runs; if it
+///                                                         is not finite, nothing is updated, and
+///                                                         a gradient to be zeroed is zeroed
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit or
 /// step is less than 1.
 void adamw(Stream& stream, const TensorView& weight, const TensorView& moment1,

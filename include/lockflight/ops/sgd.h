@@ -19,7 +19,9 @@ struct SgdStep {
 /// velocity = momentum velocity + gradient_scale gradient + weight_decay weight, then weight -=
 /// learning_rate velocity.
 ///   weight, velocity, gradient   the same shape   f32; the velocity starts as zeros
-///   gradient_scale               []               f32, read when the operation runs
+///   gradient_scale               []               f32, read when the operation runs; if it is not
+///                                                 finite, nothing is updated, and a gradient to be
+///                                                 zeroed is zeroed
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void sgd(Stream& stream, const TensorView& weight, const TensorView& velocity,
          const TensorView& gradient, const TensorView& gradient_scale, const SgdStep& step);

@@ -1,5 +1,6 @@
 #include "ops/cpu/adamw.h"
 
+#include <algorithm>
 #include <cmath>
 
 #undef HWY_TARGET_INCLUDE
@@ -52,6 +53,10 @@ HWY_EXPORT(adamw_elements);
 
 void adamw(Team& team, float* weight, float* moment1, float* moment2, float* gradient,
            const float* gradient_scale, const AdamWStep& step, std::int64_t count) {
+  if (!std::isfinite(*gradient_scale)) {
+    std::fill_n(gradient, step.zero_gradient ? count : 0, 0.0F);
+    return;
+  }
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(adamw_elements)
     (weight + begin, moment1 + begin, moment2 + begin, gradient + begin, *gradient_scale, step,

@@ -1,5 +1,8 @@
 #include "ops/cpu/sgd.h"
 
+#include <algorithm>
+#include <cmath>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/sgd.cpp"
 #include <hwy/foreach_target.h>
@@ -37,6 +40,10 @@ HWY_EXPORT(sgd_elements);
 
 void sgd(Team& team, float* weight, float* velocity, float* gradient, const float* gradient_scale,
          const SgdStep& step, std::int64_t count) {
+  if (!std::isfinite(*gradient_scale)) {
+    std::fill_n(gradient, step.zero_gradient ? count : 0, 0.0F);
+    return;
+  }
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(sgd_elements)
     (weight + begin, velocity + begin, gradient + begin, *gradient_scale, step, end - begin);

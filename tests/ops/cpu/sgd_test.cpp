@@ -1,5 +1,7 @@
 #include "ops/cpu/sgd.h"
 
+#include <limits>
+
 #include "ops/cpu/kernel_checks.h"
 
 namespace lockflight::ops::cpu {
@@ -41,6 +43,22 @@ TEST_P(SgdKernelTest, FollowsTheRuleOfMomentum) {
         }
       },
       [&](const Floats& result) { expect_close(result, expected, 2e-6); });
+}
+
+TEST_P(SgdKernelTest, UpdatesNothingWhenTheScaleIsNotFinite) {
+  for (const float scale :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const bool zero : {true, false}) {
+      Team team(1);
+      Floats w = weight;
+      Floats state(weight.size(), 0.25F);
+      Floats g = gradient(0);
+      sgd(team, w.data(), state.data(), g.data(), &scale, {.zero_gradient = zero}, count);
+      EXPECT_EQ(w, weight);
+      EXPECT_EQ(state, Floats(weight.size(), 0.25F));
+      EXPECT_EQ(g, zero ? Floats(weight.size(), 0.0F) : gradient(0));
+    }
+  }
 }
 
 }  // namespace
