@@ -202,6 +202,7 @@ class Pipeline::Impl {
   // Entries in the model's order, and for every rank the ends of the ties that it holds.
   void list_parameters() {
     parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
+    parameters_.step_ = &step;
     for (const StagePlan& stage : plan_.stages) {
       for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
         for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {

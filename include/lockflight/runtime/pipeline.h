@@ -55,10 +55,14 @@ class ParameterSet {
   /// failure.
   void on_each_rank(const std::function<void(RankContext&)>& work) const { on_each_rank_(work); }
 
+  /// Counts the pipeline's step up: an optimizer has updated all parameters.
+  void count_step() const { ++*step_; }
+
  private:
   friend class Pipeline;
   std::vector<Entry> entries_;
   std::function<void(const std::function<void(RankContext&)>&)> on_each_rank_;
+  std::uint32_t* step_ = nullptr;
 };
 
 struct PipelineOptions {
