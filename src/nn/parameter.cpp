@@ -60,6 +60,11 @@ void Parameter::materialize(Device& device, Stream& stream, std::uint64_t seed) 
   device.synchronize();
 }
 
+void Parameter::dematerialize() {
+  value_ = {};
+  grad_ = {};
+}
+
 std::vector<float> Parameter::initial_values(std::uint64_t seed) const {
   std::vector<float> values(static_cast<std::size_t>(elements()));
   Random random({.seed = seed ^ hash_name(drawn_as())});
