@@ -11,15 +11,18 @@ if (($# > 1)) || [[ ${1:-} == -* ]]; then
   echo "usage: bash examples/quickstart.sh [TEXT-FILE]" >&2
   exit 64
 fi
-text=${1:+$(realpath -- "$1")}
-if (($# == 1)) && [[ ! -f $text || ! -r $text ]]; then
-  echo "quickstart: $1 is no readable file" >&2
-  exit 65
+text=
+if (($# == 1)); then
+  if [[ ! -f $1 || ! -r $1 ]]; then
+    echo "quickstart: '$1' is no file that can be read" >&2
+    exit 65
+  fi
+  text=$(realpath -- "$1")
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash cmake/install_packages.sh
-cmake --preset release --log-level=WARNING
+cmake --preset release --log-level=WARNING >/dev/null
 cmake --build --preset release --target lockflight_command
 
 out=build/quickstart
