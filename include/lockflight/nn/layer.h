@@ -95,8 +95,8 @@ class Layer {
   /// Adds to the gradients of the parameters.  Called after backward_input, possibly much later.
   virtual void backward_weight(Context& context, Saved& saved);
 
-  /// The same for several tensors.  Gradients are those of the floating-point tensors only: what has none (tokens)
-  /// has no entry.  By default: exactly one, through the functions above; throws
+  /// The same for several tensors.  Gradients are those of the floating-point tensors only: what
+  /// has none (tokens) has no entry.  By default: exactly one, through the functions above; throws
   /// InvalidArgument otherwise.
   virtual Tensors forward_all(Context& context, Tensors inputs, Saved& saved);
   virtual Tensors backward_input_all(Context& context, Tensors output_gradients, Saved& saved);

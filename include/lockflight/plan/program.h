@@ -37,8 +37,8 @@ struct Instruction {
   Opcode opcode = Opcode::compute;
   int stream = 0;
   schedule::Action action{};  ///< compute, send and recv
-  int slot = -1;            ///< compute: the slot it takes, or -1
-  int output = -1;          ///< compute: the slot it fills, or -1
+  int slot = -1;              ///< compute: the slot it takes, or -1
+  int output = -1;            ///< compute: the slot it fills, or -1
   int event = -1;
   int peer = -1;
 };
