@@ -30,14 +30,6 @@ namespace {
 
 HWY_EXPORT(add_bias);
 
-// One piece of a product. Measured at 512 rows and widths of 256 to 1536: as fast as no cutting.
-constexpr std::int64_t kPieceRows = 128;
-constexpr std::int64_t kPieceColumns = 384;
-
-// oneDNN reads a transposed right operand about 8 % slower; from this many rows on, transposing it
-// first costs less.
-constexpr std::int64_t kRowsWorthTransposing = 128;
-
 // Four floats in the vector notation that gcc and clang share; both turn it into what there is.
 using Quad = float __attribute__((vector_size(16)));
 
@@ -65,18 +57,21 @@ void transpose_quads(float* to, std::int64_t to_stride, const float* from,
   store_quad(__builtin_shufflevector(high01, high23, 2, 3, 6, 7), to + 3 * to_stride);
 }
 
-// to[j][i] = from[i][j] for the rows begin … end - 1 of `from`, sixteen at a time, so that a line
-// of `to` is completed while it is in the cache.
-void transpose_rows(float* to, const float* from, MatrixShape shape, std::int64_t begin,
-                    std::int64_t end) {
+// to[j][i] = from[i][j].  Sixteen rows at a time, so that a line of `to` is completed while it is
+// in the cache.
+void transpose(float* to, const float* from, MatrixShape shape) {
   const auto [rows, columns] = shape;
   constexpr std::int64_t kStrip = 16;
-  for (std::int64_t strip = begin; strip < end; strip += kStrip) {
-    const std::int64_t strip_end = std::min(end, strip + kStrip);
+  constexpr std::int64_t kAhead = 128;
+  const std::int64_t whole_columns = columns / 4 * 4;
+  for (std::int64_t strip = 0; strip < rows; strip += kStrip) {
+    const std::int64_t strip_end = std::min(rows, strip + kStrip);
     const std::int64_t whole_rows = strip + (strip_end - strip) / 4 * 4;
-    const std::int64_t whole_columns = columns / 4 * 4;
     for (std::int64_t j = 0; j < whole_columns; j += 4) {
       for (std::int64_t i = strip; i < whole_rows; i += 4) {
+        // Sixteen streams are more than hardware prefetches; each of the four rows has its turn
+        // once in a line of sixteen floats.
+        __builtin_prefetch(from + (i + j / 4 % 4) * columns + j + kAhead);
         transpose_quads(to + j * rows + i, rows, from + i * columns + j, columns);
       }
     }
@@ -88,37 +83,42 @@ void transpose_rows(float* to, const float* from, MatrixShape shape, std::int64_
   }
 }
 
-void transpose(Team& team, float* to, const float* from, MatrixShape shape) {
-  for_each_piece(team, shape.rows, 64, [&](std::int64_t begin, std::int64_t end) {
-    transpose_rows(to, from, shape, begin, end);
-  });
-}
+// How a product is cut. Measured at 512 rows and widths of 256 to 1536: as fast as no cutting.
+struct Cut {
+  std::int64_t rows;
+  std::int64_t columns;
+};
+
+constexpr Cut kPlainCut{.rows = 128, .columns = 384};
+
+// oneDNN reads a transposed right operand some 8 % slower, so a piece of it is transposed first if
+// there are enough rows to pay for that. Narrow and tall, so that what was transposed stays in the
+// level-2 cache and serves many rows.
+constexpr Cut kStraightenedCut{.rows = 512, .columns = 128};
+constexpr std::int64_t kRowsWorthTransposing = 128;
 
 }  // namespace
 
 void matmul(Team& team, float* c, const float* a, const float* b, const float* bias,
             MatmulShape shape, float beta) {
   const auto [m, n, k, transpose_a, transpose_b] = shape;
-  Operand left{a, transpose_a ? m : k, transpose_a};
-  Operand right{b, transpose_b ? k : n, transpose_b};
-  if (transpose_b && m >= kRowsWorthTransposing) {
-    float* straight = thread_scratch(n * k).data();
-    transpose(team, straight, b, {.rows = n, .columns = k});
-    right = {straight, n, false};
-  }
-  const std::int64_t across = ceil_divide(n, kPieceColumns);
-  team.parallel_for(ceil_divide(m, kPieceRows) * across, [&](std::int64_t piece) {
-    const std::int64_t row = piece / across * kPieceRows;
-    const std::int64_t column = piece % across * kPieceColumns;
-    const MatrixShape part{.rows = std::min(kPieceRows, m - row),
-                           .columns = std::min(kPieceColumns, n - column)};
-    Operand rows_of_a = left;
-    rows_of_a.data += row * (left.transposed ? 1 : left.stride);
-    Operand columns_of_b = right;
-    columns_of_b.data += column * (right.transposed ? right.stride : 1);
+  const bool straighten = transpose_b && m >= kRowsWorthTransposing;
+  const Cut cut = straighten ? kStraightenedCut : kPlainCut;
+  const std::int64_t across = ceil_divide(n, cut.columns);
+  team.parallel_for(ceil_divide(m, cut.rows) * across, [&](std::int64_t piece) {
+    const std::int64_t row = piece / across * cut.rows;
+    const std::int64_t column = piece % across * cut.columns;
+    const MatrixShape part{.rows = std::min(cut.rows, m - row),
+                           .columns = std::min(cut.columns, n - column)};
+    const Operand left = transpose_a ? Operand{a + row, m, true} : Operand{a + row * k, k};
+    Operand right = transpose_b ? Operand{b + column * k, k, true} : Operand{b + column, n};
+    if (straighten) {
+      float* straight = thread_scratch(k * part.columns).data();
+      transpose(straight, right.data, {.rows = part.columns, .columns = k});
+      right = {straight, part.columns};
+    }
     float* c_part = c + row * n + column;
-    sgemm({.m = part.rows, .n = part.columns, .k = k}, 1.0F, rows_of_a, columns_of_b, beta, c_part,
-          n);
+    sgemm({.m = part.rows, .n = part.columns, .k = k}, 1.0F, left, right, beta, c_part, n);
     if (bias != nullptr) {
       HWY_DYNAMIC_DISPATCH(add_bias)(c_part, bias + column, n, part);
     }

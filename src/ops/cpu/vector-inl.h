@@ -83,17 +83,27 @@ HWY_INLINE float sum_of(FloatVector v) { return hn::GetLane(hn::SumOfLanes(float
 
 HWY_INLINE float max_of(FloatVector v) { return hn::GetLane(hn::MaxOfLanes(floats, v)); }
 
+/// max(low, min(x, high)), but NaN where x is NaN.
+HWY_INLINE FloatVector clamp(FloatVector x, float low, float high) {
+#if HWY_TARGET == HWY_SCALAR  // here Min and Max prefer a number to a NaN; elsewhere they return x
+  x = hn::IfThenElse(hn::Lt(x, constant(low)), constant(low), x);
+  return hn::IfThenElse(hn::Gt(x, constant(high)), constant(high), x);
+#else
+  return hn::Min(constant(high), hn::Max(constant(low), x));
+#endif
+}
+
 /// 2^x to 2 units in the last place for -126 <= x < 127.5; below, 0; above, 2^127.5; NaN stays NaN.
 ///
 /// x = n + f with n whole and |f| <= 1/2; 2^f by a polynomial of degree 6, the interpolation of
 /// (2^f
-/// - 1) / f at the Chebyshev points (relative error 9e-9), and n goes into the exponent.
+/// - 1) / f at the Chebyshev points (relative error 9e-9). Adding 1.5 * 2^23 + 127 rounds to whole
+/// numbers and leaves n + 127, the exponent of 2^n, in the lowest bits.
 HWY_INLINE FloatVector exp2(FloatVector x) {
-  // Compared and blended, not Min and Max: those lose a NaN on some targets.
-  x = hn::IfThenElse(hn::Lt(x, constant(-127.0F)), constant(-127.0F), x);
-  x = hn::IfThenElse(hn::Gt(x, constant(127.49999F)), constant(127.49999F), x);
-  const FloatVector n = hn::Round(x);
-  const FloatVector f = x - n;
+  x = clamp(x, -127.0F, 127.49999F);
+  const FloatVector rounder = constant(0x1.8p23F + 127.0F);
+  const FloatVector rounded = x + rounder;
+  const FloatVector f = x - (rounded - rounder);
   FloatVector p = constant(0.000154531634F);
   p = hn::MulAdd(p, f, constant(0.00133908633F));
   p = hn::MulAdd(p, f, constant(0.00961808302F));
@@ -102,8 +112,7 @@ HWY_INLINE FloatVector exp2(FloatVector x) {
   p = hn::MulAdd(p, f, constant(0.693147182F));
   p = hn::MulAdd(p, f, constant(1.0F));
   const hn::RebindToSigned<Floats> ints;
-  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(ints, n) + hn::Set(ints, 127));
-  return p * hn::BitCast(floats, exponent);
+  return p * hn::BitCast(floats, hn::ShiftLeft<23>(hn::BitCast(ints, rounded)));
 }
 
 }  // namespace lockflight::ops::cpu::HWY_NAMESPACE

@@ -1,0 +1,11 @@
+// How fast this core multiplies and adds right now: the ruler that every figure is held against.
+
+#pragma once
+
+namespace lockflight::benchmarks {
+
+/// Floating-point operations per second of a loop of nothing but fused multiply-adds on registers,
+/// in the widest vectors this machine has.  Takes about 10 ms.
+double fma_flops_per_second();
+
+}  // namespace lockflight::benchmarks
