@@ -1,0 +1,366 @@
+// The doors in front of the kernels: that each passes its arguments on to the right kernel in the
+// right order, checks them, and accounts for the work on a meta device. What kernels compute is
+// tested in tests/ops/cpu.
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/device/cpu_device.h"
+#include "lockflight/device/meta_device.h"
+#include "lockflight/ops/adamw.h"
+#include "lockflight/ops/attention.h"
+#include "lockflight/ops/cross_entropy.h"
+#include "lockflight/ops/dropout.h"
+#include "lockflight/ops/elementwise.h"
+#include "lockflight/ops/embedding.h"
+#include "lockflight/ops/gelu.h"
+#include "lockflight/ops/layer_norm.h"
+#include "lockflight/ops/matmul.h"
+#include "lockflight/ops/mean_squared_error.h"
+#include "lockflight/ops/reduce.h"
+#include "lockflight/ops/sgd.h"
+#include "ops/cpu/attention.h"
+#include "ops/cpu/embedding.h"
+#include "ops/cpu/gelu.h"
+#include "ops/cpu/kernel_checks.h"
+#include "ops/cpu/layer_norm.h"
+
+namespace lockflight::ops {
+namespace {
+
+using cpu::Floats;
+using cpu::normal_values;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class FrontDoorTest : public testing::Test {
+ protected:
+  Tensor empty(const Shape& shape, DType dtype = DType::f32) {
+    return device_->empty({shape, dtype});
+  }
+
+  template <class T>
+  Tensor tensor(const Shape& shape, const std::vector<T>& values, DType dtype) {
+    Tensor made = empty(shape, dtype);
+    stream_->upload(made, values.data());
+    device_->synchronize();
+    return made;
+  }
+  Tensor tensor(const Shape& shape, const Floats& values) {
+    return tensor(shape, values, DType::f32);
+  }
+  Tensor tokens(const Shape& shape, const std::vector<std::int32_t>& values) {
+    return tensor(shape, values, DType::i32);
+  }
+  Tensor normal(const Shape& shape, std::string_view name) {
+    return tensor(shape, normal_values(shape.elements(), name));
+  }
+  Tensor zeros(const Shape& shape) {
+    return tensor(shape, Floats(static_cast<std::size_t>(shape.elements())));
+  }
+
+  template <class T = float>
+  std::vector<T> values(const TensorView& tensor) {
+    std::vector<T> read(static_cast<std::size_t>(tensor.elements()));
+    stream_->download(read.data(), tensor);
+    device_->synchronize();
+    return read;
+  }
+
+  /// What the call says when it refuses.
+  static std::string refusal(const std::function<void()>& call) {
+    try {
+      call();
+    } catch (const InvalidArgument& error) {
+      return error.what();
+    }
+    return "nothing was refused";
+  }
+
+  const std::unique_ptr<Device> device_ = make_cpu_device();
+  const std::unique_ptr<Stream> stream_ = device_->make_stream(StreamRole::compute);
+  Stream& stream = *stream_;
+  cpu::Team team{1};
+};
+
+TEST_F(FrontDoorTest, MatmulMultipliesTheRowsOfTensors) {
+  const Tensor a = tensor({1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  const Tensor b = tensor({3, 2}, {1, 0, 0, 1, 1, 1});
+  const Tensor bias = tensor({2}, {10, 20});
+  const Tensor c = empty({1, 2, 2});
+  matmul(stream, c, a, b, {.bias = bias});
+  EXPECT_THAT(values(c), ElementsAre(14, 25, 20, 31));
+  matmul(stream, c, a, b, {.accumulate = true});
+  EXPECT_THAT(values(c), ElementsAre(18, 30, 30, 42));
+  const Tensor gradient = empty({3, 3});
+  matmul(stream, gradient, a, a, {.transpose_a = true});
+  EXPECT_THAT(values(gradient), ElementsAre(17, 22, 27, 22, 29, 36, 27, 36, 45));
+  const Tensor gram = empty({2, 2});
+  matmul(stream, gram, a, a, {.transpose_b = true});
+  EXPECT_THAT(values(gram), ElementsAre(14, 32, 32, 77));
+}
+
+TEST_F(FrontDoorTest, MatmulRefusesWhatDoesNotFit) {
+  const Tensor a = zeros({2, 3});
+  const Tensor b = zeros({2, 4});
+  const Tensor c = zeros({2, 4});
+  EXPECT_EQ(refusal([&] { matmul(stream, c, a, b); }),
+            "matmul: a [2, 3] and b [2, 4] do not share their inner extent");
+  EXPECT_EQ(refusal([&] { matmul(stream, c, a, b, {.transpose_a = true}); }),
+            "matmul: c has shape [2, 4], expected 3 rows of 4 to match a [2, 3] and b [2, 4]");
+  const Tensor d = zeros({3, 4});
+  EXPECT_EQ(refusal([&] { matmul(stream, d, a, b, {.transpose_a = true, .bias = a}); }),
+            "matmul: bias has shape [2, 3], expected [4] to match the columns of c");
+  const Tensor half = empty({2, 4}, DType::bf16);
+  EXPECT_EQ(refusal([&] { matmul(stream, c, half, b); }), "matmul: a has type bf16, expected f32");
+  EXPECT_EQ(refusal([&] { matmul(stream, c, a, TensorView()); }),
+            "matmul: b is an empty tensor; allocate it first");
+}
+
+TEST_F(FrontDoorTest, LayerNormPassesItsArgumentsOn) {
+  const Tensor x = normal({2, 3, 5}, "x");
+  const Tensor dy = normal({2, 3, 5}, "dy");
+  const Tensor gain = normal({5}, "gain");
+  const Tensor bias = normal({5}, "bias");
+  const Tensor y = empty({2, 3, 5});
+  const Tensor mean = empty({2, 3});
+  const Tensor rstd = empty({6});
+  layer_norm(stream, y, mean, rstd, x, gain, bias, 0.1F);
+  const Tensor dx = empty({2, 3, 5});
+  layer_norm_backward_input(stream, dx, dy, x, mean, rstd, gain);
+  const Tensor dgain = zeros({5});
+  const Tensor dbias = zeros({5});
+  layer_norm_backward_weight(stream, dgain, dbias, dy, x, mean, rstd);
+
+  Floats expected_y(30), mu(6), scale(6), expected_dx(30), expected_dgain(5), expected_dbias(5);
+  const Floats in = values(x), d = values(dy), g = values(gain), b = values(bias);
+  cpu::layer_norm(team, expected_y.data(), mu.data(), scale.data(), in.data(), g.data(), b.data(),
+                  {6, 5}, 0.1F);
+  cpu::layer_norm_backward_input(team, expected_dx.data(), d.data(), in.data(), mu.data(),
+                                 scale.data(), g.data(), {6, 5});
+  cpu::layer_norm_backward_weight(team, expected_dgain.data(), expected_dbias.data(), d.data(),
+                                  in.data(), mu.data(), scale.data(), {6, 5});
+  EXPECT_EQ(values(y), expected_y);
+  EXPECT_EQ(values(mean), mu);
+  EXPECT_EQ(values(rstd), scale);
+  EXPECT_EQ(values(dx), expected_dx);
+  EXPECT_EQ(values(dgain), expected_dgain);
+  EXPECT_EQ(values(dbias), expected_dbias);
+
+  const Tensor narrow = zeros({4});
+  EXPECT_EQ(refusal([&] { layer_norm(stream, y, mean, rstd, x, narrow, bias); }),
+            "layer_norm: gain has shape [4], expected [5] to match x");
+  EXPECT_EQ(refusal([&] { layer_norm(stream, y, narrow, rstd, x, gain, bias); }),
+            "layer_norm: mean has shape [4], expected 6 elements for the rows of x");
+}
+
+TEST_F(FrontDoorTest, GeluPassesItsArgumentsOn) {
+  const Tensor x = normal({3, 7}, "x");
+  const Tensor dy = normal({3, 7}, "dy");
+  const Tensor bias = normal({7}, "bias");
+  const Tensor y = empty({3, 7});
+  const Tensor biased_y = empty({3, 7});
+  const Tensor dx = empty({3, 7});
+  const Tensor biased_dx = empty({3, 7});
+  const Tensor dbias = zeros({7});
+  gelu(stream, y, x);
+  bias_gelu(stream, biased_y, x, bias);
+  gelu_backward(stream, dx, dy, x);
+  bias_gelu_backward(stream, biased_dx, dbias, dy, x, bias);
+
+  const Floats in = values(x), d = values(dy), b = values(bias);
+  Floats expected(21), expected_dbias(7);
+  cpu::gelu(team, expected.data(), in.data(), nullptr, {3, 7});
+  EXPECT_EQ(values(y), expected);
+  cpu::gelu(team, expected.data(), in.data(), b.data(), {3, 7});
+  EXPECT_EQ(values(biased_y), expected);
+  cpu::gelu_backward(team, expected.data(), d.data(), in.data(), {3, 7});
+  EXPECT_EQ(values(dx), expected);
+  cpu::bias_gelu_backward(team, expected.data(), expected_dbias.data(), d.data(), in.data(),
+                          b.data(), {3, 7});
+  EXPECT_EQ(values(biased_dx), expected);
+  EXPECT_EQ(values(dbias), expected_dbias);
+  EXPECT_EQ(refusal([&] { gelu(stream, bias, x); }),
+            "gelu: y has shape [7], expected [3, 7] to match x");
+}
+
+TEST_F(FrontDoorTest, AttentionPassesItsArgumentsOn) {
+  const cpu::AttentionShape shape{.batch = 2, .length = 5, .heads = 3, .channels = 6};
+  const Tensor qkv = normal({2, 5, 18}, "qkv");
+  const Tensor dy = normal({2, 5, 6}, "dy");
+  const Tensor y = empty({2, 5, 6});
+  const Tensor log_sum_exp = empty({2, 3, 5});
+  const Tensor dqkv = empty({2, 5, 18});
+  attention(stream, y, log_sum_exp, qkv, 3);
+  attention_backward(stream, dqkv, dy, y, log_sum_exp, qkv, 3);
+
+  const Floats in = values(qkv), d = values(dy);
+  Floats expected_y(60), expected_lse(30), expected_dqkv(180);
+  cpu::attention(team, expected_y.data(), expected_lse.data(), in.data(), shape);
+  cpu::attention_backward(team, expected_dqkv.data(), d.data(), expected_y.data(),
+                          expected_lse.data(), in.data(), shape);
+  EXPECT_EQ(values(y), expected_y);
+  EXPECT_EQ(values(log_sum_exp), expected_lse);
+  EXPECT_EQ(values(dqkv), expected_dqkv);
+
+  EXPECT_EQ(refusal([&] { attention(stream, y, log_sum_exp, qkv, 4); }),
+            "attention: 4 heads do not divide the 6 channels of y evenly");
+  EXPECT_EQ(refusal([&] { attention(stream, y, log_sum_exp, y, 3); }),
+            "attention: qkv has shape [2, 5, 6], expected [2, 5, 18] to match y");
+}
+
+TEST_F(FrontDoorTest, EmbeddingPassesItsArgumentsOn) {
+  const Tensor ids = tokens({2, 2}, {0, 2, 2, 1});
+  const Tensor table = tensor({3, 2}, {1, 2, 3, 4, 5, 6});
+  const Tensor positions = tensor({3, 2}, {10, 20, 30, 40, 50, 60});
+  const Tensor y = empty({2, 2, 2});
+  embedding(stream, y, ids, table, positions);
+  EXPECT_THAT(values(y), ElementsAre(11, 22, 35, 46, 15, 26, 33, 44));
+  const Tensor dtable = zeros({3, 2});
+  const Tensor dpositions = zeros({3, 2});
+  embedding_backward(stream, dtable, dpositions, y, ids);
+  EXPECT_THAT(values(dtable), ElementsAre(11, 22, 33, 44, 50, 72));
+  EXPECT_THAT(values(dpositions), ElementsAre(26, 48, 68, 90, 0, 0));
+  embedding(stream, y, ids, table, TensorView());
+  EXPECT_THAT(values(y), ElementsAre(1, 2, 5, 6, 5, 6, 3, 4));
+
+  EXPECT_THAT(refusal([&] { embedding(stream, y, table, table, positions); }),
+              HasSubstr("tokens has type f32, expected i32"));
+  const Tensor one_position = zeros({1, 2});
+  EXPECT_THAT(refusal([&] { embedding(stream, y, ids, table, one_position); }),
+              HasSubstr("has 1 positions, but there are 2 tokens in a row"));
+}
+
+TEST_F(FrontDoorTest, ATokenOutsideTheVocabularyFailsTheDevice) {
+  const Tensor ids = tokens({1, 2}, {0, 3});
+  const Tensor table = zeros({3, 2});
+  const Tensor y = empty({1, 2, 2});
+  embedding(stream, y, ids, table, TensorView());
+  try {
+    device_->synchronize();
+    FAIL() << "nothing failed";
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(), "embedding: token 3 at position 1 is outside the vocabulary of 3");
+  }
+}
+
+TEST_F(FrontDoorTest, LossesPassTheirArgumentsOn) {
+  const Tensor logits = tensor({2, 2}, {0, 0, 0, std::log(3.0F)});
+  const Tensor targets = tokens({2}, {1, 0});
+  const Tensor losses = empty({2});
+  const Tensor dlogits = empty({2, 2});
+  const float log2 = std::log(2.0F);
+  const float log4 = std::log(4.0F);
+  cross_entropy(stream, losses, logits, targets);
+  EXPECT_THAT(values(losses), ElementsAre(testing::FloatEq(log2), testing::FloatEq(log4)));
+  cross_entropy_with_gradient(stream, losses, dlogits, logits, targets, 2.0F);
+  EXPECT_THAT(values(losses), ElementsAre(testing::FloatEq(log2), testing::FloatEq(log4)));
+  EXPECT_THAT(values(dlogits),
+              testing::Pointwise(testing::FloatNear(1e-6F), Floats{1, -1, -1.5, 1.5}));
+
+  const Tensor prediction = tensor({2}, {1, 4});
+  const Tensor target = tensor({2}, {3, 3});
+  const Tensor gradient = empty({2});
+  const Tensor loss = empty({});
+  mean_squared_error(stream, loss, gradient, prediction, target, 3.0F);
+  EXPECT_THAT(values(loss), ElementsAre(2.5F));
+  EXPECT_THAT(values(gradient), ElementsAre(-6, 3));
+  mean_squared_error(stream, loss, TensorView(), target, target, 3.0F);
+  EXPECT_THAT(values(loss), ElementsAre(0));
+  EXPECT_THAT(refusal([&] { cross_entropy(stream, losses, logits, losses); }),
+              HasSubstr("targets has type f32, expected i32"));
+}
+
+TEST_F(FrontDoorTest, ElementwiseOperationsPassTheirArgumentsOn) {
+  const Tensor x = tensor({3}, {1, 2, 3});
+  const Tensor y = tensor({3}, {10, 20, 30});
+  const Tensor z = empty({3});
+  add(stream, z, x, y);
+  EXPECT_THAT(values(z), ElementsAre(11, 22, 33));
+  accumulate(stream, z, x, -1.0F);
+  EXPECT_THAT(values(z), ElementsAre(10, 20, 30));
+  scale(stream, z, x, 0.5F);
+  EXPECT_THAT(values(z), ElementsAre(0.5F, 1.0F, 1.5F));
+  copy(stream, z, y);
+  EXPECT_THAT(values(z), ElementsAre(10, 20, 30));
+  fill(stream, z, 7.0F);
+  EXPECT_THAT(values(z), ElementsAre(7, 7, 7));
+  dropout(stream, z, x, 0.0F, {.seed = 1});
+  EXPECT_THAT(values(z), ElementsAre(1, 2, 3));
+  EXPECT_EQ(refusal([&] { dropout(stream, z, x, 1.0F, {.seed = 1}); }),
+            "dropout: the rate is 1, expected at least 0 and less than 1");
+  const Tensor wide = empty({4});
+  EXPECT_EQ(refusal([&] { add(stream, wide, x, y); }),
+            "add: z has shape [4], expected [3] to match x");
+}
+
+TEST_F(FrontDoorTest, ReductionsPassTheirArgumentsOn) {
+  const Tensor x = tensor({2, 2}, {1, 2, 3, 4});
+  const Tensor sums = tensor({2}, {10, 20});
+  column_sum(stream, sums, x);
+  EXPECT_THAT(values(sums), ElementsAre(14, 26));
+  const Tensor average = empty({});
+  mean(stream, average, x);
+  EXPECT_THAT(values(average), ElementsAre(2.5F));
+  const Tensor squares = empty({}, DType::f64);
+  sum_of_squares(stream, squares, x);
+  EXPECT_THAT(values<double>(squares), ElementsAre(30.0));
+  EXPECT_EQ(refusal([&] { sum_of_squares(stream, average, x); }),
+            "sum_of_squares: result has type f32, expected f64");
+}
+
+TEST_F(FrontDoorTest, UpdatesPassTheirArgumentsOn) {
+  const Tensor weight = tensor({1}, {1.0F});
+  const Tensor state = zeros({1});
+  const Tensor state2 = zeros({1});
+  const Tensor gradient = tensor({1}, {4.0F});
+  const Tensor half = tensor({}, {0.5F});
+  sgd(stream, weight, state, gradient, half, {.learning_rate = 0.25F, .momentum = 0.5F});
+  EXPECT_THAT(values(weight), ElementsAre(0.5F));
+  EXPECT_THAT(values(state), ElementsAre(2.0F));
+  fill(stream, state, 0.0F);
+  adamw(stream, weight, state, state2, gradient, half,
+        {.learning_rate = 0.25F, .beta1 = 0.5F, .beta2 = 0.75F, .zero_gradient = true});
+  // The first step of Adam is the learning rate, against the sign of the gradient.
+  EXPECT_THAT(values(weight), ElementsAre(testing::FloatNear(0.25F, 1e-6F)));
+  EXPECT_THAT(values(state), ElementsAre(1.0F));
+  EXPECT_THAT(values(state2), ElementsAre(1.0F));
+  EXPECT_THAT(values(gradient), ElementsAre(0.0F));
+  EXPECT_EQ(refusal([&] { adamw(stream, weight, state, state2, gradient, half, {.step = 0}); }),
+            "adamw: step is 0, but steps are counted from 1");
+}
+
+TEST(MetaFrontDoorTest, OperationsAddUpTheirCostAndRunNothing) {
+  const std::unique_ptr<Device> device = make_meta_device();
+  const std::unique_ptr<Stream> stream = device->make_stream(StreamRole::compute);
+  const auto empty = [&](const Shape& shape) { return device->empty({shape, DType::f32}); };
+  const Tensor a = empty({2, 3, 4});
+  const Tensor b = empty({4, 5});
+  const Tensor c = empty({2, 3, 5});
+  matmul(*stream, c, a, b);
+  OpTotals totals = take_totals(*device);
+  EXPECT_EQ(totals.flops, 2.0 * 6 * 4 * 5);
+  EXPECT_EQ(totals.bytes_moved, 4.0 * (24 + 20 + 30));
+  EXPECT_EQ(totals.launches, 1);
+
+  const Tensor y = empty({1, 3, 4});
+  const Tensor qkv = empty({1, 3, 12});
+  const Tensor log_sum_exp = empty({1, 2, 3});
+  attention(*stream, y, log_sum_exp, qkv, 2);
+  totals = take_totals(*device);
+  EXPECT_EQ(totals.flops, 2.0 * 2 * 6 * 4);  // two products, six pairs that the mask leaves
+  EXPECT_THROW(matmul(*stream, c, b, a), InvalidArgument);
+  EXPECT_EQ(take_totals(*device).launches, 0);
+}
+
+}  // namespace
+}  // namespace lockflight::ops
