@@ -1,0 +1,240 @@
+#include "lockflight/runtime/pipeline.h"
+
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "runtime/test_models.h"
+
+namespace lockflight {
+namespace {
+
+using test::Streams;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::ThrowsMessage;
+
+// What a step leaves behind, to the bit.
+struct Outcome {
+  std::vector<float> losses;
+  std::map<std::string, std::vector<float>> gradients;
+
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+std::map<std::string, std::vector<float>> gradients_of(Pipeline& pipeline) {
+  std::map<std::string, std::vector<float>> gradients;
+  for (const auto& entry : pipeline.parameters().entries()) {
+    gradients[entry.parameter->name()].resize(
+        static_cast<std::size_t>(entry.parameter->elements()));
+  }
+  pipeline.parameters().on_each_rank([&](RankContext& context) {
+    for (const auto& entry : pipeline.parameters().entries()) {
+      if (entry.rank == context.rank) {
+        context.stream.download(gradients.at(entry.parameter->name()).data(),
+                                entry.parameter->grad());
+      }
+    }
+  });
+  return gradients;
+}
+
+struct Setup {
+  int ranks = 1;
+  std::string schedule = "1f1b";
+  std::vector<int> split = {};
+  Streams streams = {};
+  int threads = 1;
+  bool tied = false;
+};
+
+constexpr int kMicroBatches = 5;
+constexpr std::int64_t kRows = 2;
+
+Outcome run_two_steps(const Setup& setup) {
+  World world = test::make_world(setup.ranks, setup.streams, setup.threads);
+  nn::Model model = test::tiny_gpt2(setup.tied);
+  const Plan plan = make_plan(model, world,
+                              {.micro_batch = {.rows = kRows},
+                               .micro_batches = kMicroBatches,
+                               .schedule = setup.schedule,
+                               .split = setup.split});
+  Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
+  Outcome outcome;
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    pipeline.set_step(step);
+    const StepResult result =
+        pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+    outcome.losses.insert(outcome.losses.end(), result.micro_batch_losses.begin(),
+                          result.micro_batch_losses.end());
+  }
+  outcome.gradients = gradients_of(pipeline);
+  return outcome;
+}
+
+class SameBitsTest : public ::testing::TestWithParam<Streams> {};
+INSTANTIATE_TEST_SUITE_P(On, SameBitsTest, ::testing::ValuesIn(test::all_streams()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
+  for (const bool tied : {false, true}) {
+    const Outcome expected = run_two_steps({.ranks = 1, .schedule = "gpipe", .tied = tied});
+    ASSERT_THAT(expected.losses, SizeIs(2 * kMicroBatches));
+    for (const std::string schedule : {"gpipe", "1f1b"}) {
+      for (const std::vector<int>& split :
+           std::vector<std::vector<int>>{{7}, {3, 4}, {1, 6}, {1, 4, 2}, {2, 2, 2, 1}}) {
+        const Setup setup{.ranks = static_cast<int>(split.size()),
+                          .schedule = schedule,
+                          .split = split,
+                          .streams = GetParam(),
+                          .threads = split.size() == 2 ? 2 : 1,
+                          .tied = tied};
+        EXPECT_TRUE(run_two_steps(setup) == expected)
+            << schedule << " on " << split.size() << " ranks, first stage of " << split[0]
+            << ", tied " << tied;
+      }
+    }
+  }
+}
+
+TEST(PipelineTest, AddsUpGradientsOverSteps) {
+  World world = test::make_world(2, {});
+  nn::Model model = test::tiny_gpt2(false, 0);
+  const Plan plan =
+      make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
+  Pipeline pipeline(world, std::move(model), plan);
+  const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+  const float first_loss = pipeline.forward_backward(batch).loss;
+  const auto once = gradients_of(pipeline);
+  EXPECT_EQ(pipeline.forward_backward(batch).loss, first_loss);
+  for (const auto& [name, twice] : gradients_of(pipeline)) {
+    for (std::size_t i = 0; i < twice.size(); ++i) {
+      EXPECT_NEAR(twice[i], 2 * once.at(name)[i], 1e-5) << name << " " << i;
+    }
+  }
+}
+
+TEST(PipelineTest, EvaluatesToTheLossOfTrainingWhereNothingIsDropped) {
+  for (const int ranks : {1, 3}) {
+    World world = test::make_world(ranks, {});
+    nn::Model model = test::tiny_gpt2(false, 0);
+    const Plan plan =
+        make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
+    Pipeline pipeline(world, std::move(model), plan);
+    const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+    const auto before = gradients_of(pipeline);
+    const float evaluated = pipeline.evaluate(batch);
+    EXPECT_EQ(gradients_of(pipeline), before);
+    EXPECT_EQ(evaluated, pipeline.forward_backward(batch).loss);
+  }
+}
+
+TEST(PipelineTest, ReturnsTheOutputsOfTheLastLayerForAnyNumberOfRows) {
+  std::vector<std::vector<float>> outputs;
+  for (const int ranks : {1, 2, 4}) {
+    World world = test::make_world(ranks, {});
+    nn::Model model = test::tiny_gpt2();
+    const Plan plan = make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = 2});
+    Pipeline pipeline(world, std::move(model), plan);
+    const std::vector<HostTensor> logits = pipeline.forward(test::token_batch(3, 0).inputs);
+    ASSERT_THAT(logits, SizeIs(1));
+    EXPECT_EQ(logits[0].spec(), (TensorSpec{{3, test::kContext, test::kVocabulary}, DType::f32}));
+    outputs.emplace_back(logits[0].as<float>().begin(), logits[0].as<float>().end());
+  }
+  EXPECT_EQ(outputs[0], outputs[1]);
+  EXPECT_EQ(outputs[0], outputs[2]);
+}
+
+TEST(PipelineTest, ReadsBackWhatWasWrittenAndHashesIt) {
+  World world = test::make_world(2, {});
+  nn::Model model = test::tiny_gpt2(true);
+  const Plan plan = make_plan(model, world, {});
+  Pipeline pipeline(world, std::move(model), plan);
+  const std::uint64_t hash = pipeline.weights_hash();
+  const auto entries = pipeline.parameters().entries();
+  const std::vector<float> before = pipeline.read_back(0);
+  std::vector<float> values = before;
+  values[3] += 1;
+  pipeline.write(0, values);
+  EXPECT_EQ(pipeline.read_back(0), values);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].tied_to == 0) {
+      EXPECT_EQ(entries[i].rank, 1);
+      EXPECT_EQ(pipeline.read_back(i), values);
+    }
+  }
+  EXPECT_NE(pipeline.weights_hash(), hash);
+  pipeline.write(0, before);
+  EXPECT_EQ(pipeline.weights_hash(), hash);
+  EXPECT_THROW(pipeline.write(0, std::vector<float>(2)), InvalidArgument);
+}
+
+TEST(PipelineTest, MeasuresEveryActionOnceAndInOrder) {
+  World world = test::make_world(2, {});
+  nn::Model model = test::tiny_gpt2();
+  const Plan plan = make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = 3});
+  Pipeline pipeline(world, std::move(model), plan);
+  pipeline.forward_backward(test::token_batch(kRows * 3, 0));
+  const Timeline& timeline = pipeline.timeline();
+  for (int rank = 0; rank < 2; ++rank) {
+    std::vector<schedule::Action> actions;
+    std::int64_t previous_end = 0;
+    for (const TimelineSpan& span : timeline.spans) {
+      if (span.rank == rank && span.stream == 0) {
+        EXPECT_LE(previous_end, span.begin_ns);
+        EXPECT_LE(span.begin_ns, span.end_ns);
+        previous_end = span.end_ns;
+        actions.push_back(span.action);
+      }
+    }
+    EXPECT_EQ(actions, plan.schedule.actions(rank));
+  }
+  const auto sends =
+      std::ranges::count_if(timeline.spans, [](const auto& span) { return span.stream != 0; });
+  EXPECT_EQ(sends, 4 * 3);  // both ends of 3 activations and 3 gradients
+  EXPECT_GT(timeline.makespan_ns(), 0);
+}
+
+TEST(PipelineTest, AllocatesNothingNewAfterTheFirstStep) {
+  World world = test::make_world(3, {});
+  nn::Model model = test::tiny_gpt2();
+  const Plan plan =
+      make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
+  Pipeline pipeline(world, std::move(model), plan);
+  std::vector<MemoryUse> use;
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+    use.push_back(world.device(1).memory());
+  }
+  EXPECT_EQ(use[0].in_use_bytes, use[2].in_use_bytes);
+  EXPECT_EQ(use[0].peak_bytes, use[2].peak_bytes);
+  EXPECT_EQ(use[0].reserved_bytes, use[2].reserved_bytes);
+}
+
+TEST(PipelineTest, RefusesBatchesAndPlansThatDoNotFit) {
+  World world = test::make_world(2, {});
+  nn::Model model = test::tiny_gpt2();
+  const Plan plan = make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = 2});
+  World other = test::make_world(3, {});
+  EXPECT_THAT(
+      [&] { Pipeline(other, test::tiny_gpt2(), plan); },
+      ThrowsMessage<InvalidArgument>(HasSubstr("the plan is for 2 ranks, the world has 3")));
+  Pipeline pipeline(world, std::move(model), plan);
+  EXPECT_THAT([&] { pipeline.forward_backward(test::token_batch(3, 0)); },
+              ThrowsMessage<InvalidArgument>(HasSubstr(
+                  "forward_backward: inputs: tensor 0 is i32 [3, 7], expected i32 [4, 7]")));
+  EXPECT_THAT([&] { pipeline.evaluate(test::token_batch(3, 0)); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("a positive multiple of the 2 rows")));
+  EXPECT_THAT([&] { pipeline.forward({}); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("0 tensors, expected 1")));
+  pipeline.forward_backward(test::token_batch(4, 0));  // none of this has broken it
+}
+
+}  // namespace
+}  // namespace lockflight

@@ -1,0 +1,67 @@
+// Small models and batches for tests of the runtime.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "lockflight/comm/world.h"
+#include "lockflight/core/random.h"
+#include "lockflight/nn/gpt2.h"
+#include "lockflight/runtime/pipeline.h"
+
+namespace lockflight::test {
+
+struct Streams {
+  std::string name;
+  StreamMode mode = StreamMode::worker;
+  std::optional<std::uint64_t> chaos_seed;
+};
+
+inline void PrintTo(const Streams& streams, std::ostream* out) { *out << streams.name; }
+
+inline std::vector<Streams> all_streams() {
+  return {{"worker", StreamMode::worker, {}},
+          {"threads", StreamMode::threads, {}},
+          {"chaos_worker", StreamMode::worker, 101},
+          {"chaos_threads", StreamMode::threads, 102}};
+}
+
+inline World make_world(int ranks, const Streams& streams, int threads_per_rank = 1) {
+  return World::threads({.ranks = ranks,
+                         .threads_per_rank = threads_per_rank,
+                         .streams = streams.mode,
+                         .chaos_seed = streams.chaos_seed,
+                         .deadline = std::chrono::minutes(1)});
+}
+
+constexpr std::int64_t kVocabulary = 11;
+constexpr std::int64_t kContext = 7;
+
+/// Two blocks: 7 layers.
+inline nn::Model tiny_gpt2(bool tied = false, float dropout = 0.1F) {
+  return nn::gpt2({.vocabulary = kVocabulary,
+                   .context = kContext,
+                   .layers = 2,
+                   .heads = 2,
+                   .width = 8,
+                   .dropout = dropout,
+                   .tied = tied});
+}
+
+/// Tokens drawn from (seed, step).
+inline Batch token_batch(std::int64_t rows, std::uint32_t step) {
+  Random random({.seed = 5, .step = step});
+  const TensorSpec spec{{rows, kContext}, DType::i32};
+  Batch batch{.inputs = {HostTensor(spec)}, .targets = {HostTensor(spec)}};
+  for (HostTensor* tensor : {&batch.inputs[0], &batch.targets[0]}) {
+    for (std::int32_t& token : tensor->as<std::int32_t>()) {
+      token = static_cast<std::int32_t>(random.next_below(kVocabulary));
+    }
+  }
+  return batch;
+}
+
+}  // namespace lockflight::test
