@@ -45,7 +45,7 @@ std::map<std::string, std::vector<float>> gradients_of(Pipeline& pipeline) {
   return gradients;
 }
 
-struct Setup {
+struct Case {
   int ranks = 1;
   std::string schedule = "1f1b";
   std::vector<int> split = {};
@@ -57,14 +57,14 @@ struct Setup {
 constexpr int kMicroBatches = 5;
 constexpr std::int64_t kRows = 2;
 
-Outcome run_two_steps(const Setup& setup) {
-  World world = test::make_world(setup.ranks, setup.streams, setup.threads);
-  nn::Model model = test::tiny_gpt2(setup.tied);
+Outcome run_two_steps(const Case& given) {
+  World world = test::make_world(given.ranks, given.streams, given.threads);
+  nn::Model model = test::tiny_gpt2(given.tied);
   const Plan plan = make_plan(model, world,
                               {.micro_batch = {.rows = kRows},
                                .micro_batches = kMicroBatches,
-                               .schedule = setup.schedule,
-                               .split = setup.split});
+                               .schedule = given.schedule,
+                               .split = given.split});
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
   Outcome outcome;
   for (std::uint32_t step = 0; step < 2; ++step) {
@@ -89,13 +89,13 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
     for (const std::string schedule : {"gpipe", "1f1b"}) {
       for (const std::vector<int>& split :
            std::vector<std::vector<int>>{{7}, {3, 4}, {1, 6}, {1, 4, 2}, {2, 2, 2, 1}}) {
-        const Setup setup{.ranks = static_cast<int>(split.size()),
+        const Case given{.ranks = static_cast<int>(split.size()),
                           .schedule = schedule,
                           .split = split,
                           .streams = GetParam(),
                           .threads = split.size() == 2 ? 2 : 1,
                           .tied = tied};
-        EXPECT_TRUE(run_two_steps(setup) == expected)
+        EXPECT_TRUE(run_two_steps(given) == expected)
             << schedule << " on " << split.size() << " ranks, first stage of " << split[0]
             << ", tied " << tied;
       }
