@@ -24,8 +24,14 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
 void Executor::enqueue(const Job& job, Step& step) {
   begin(job, step);
   for (std::size_t i = 0; i < program_->instructions.size(); ++i) {
-    device_.mark(static_cast<std::int32_t>(i));
-    run(program_->instructions[i]);
+    const auto mark = static_cast<std::int32_t>(i);
+    device_.mark(mark);
+    try {
+      run(program_->instructions[i]);
+    } catch (...) {
+      device_.fail(std::current_exception(), mark);
+      throw;
+    }
   }
   device_.mark(-1);
   if (losses_) {

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lockflight/core/tensor_spec.h"
 #include "lockflight/device/tensor.h"
@@ -102,7 +103,9 @@ class Device {
   virtual std::optional<DeviceFailure> failure() const = 0;
   /// Makes the device fail with `error` as if an operation had; no effect if it failed already.
   /// From any thread.
-  virtual void fail(std::exception_ptr error) = 0;
+  void fail(std::exception_ptr error) { fail(std::move(error), -1); }
+  /// The same, at the action with that mark.
+  virtual void fail(std::exception_ptr error, std::int32_t action) = 0;
 
   /// Waits until everything enqueued has run or was dropped.  Throws the first failure.
   virtual void synchronize() = 0;

@@ -32,14 +32,14 @@ class CpuDevice final : public Device {
   MemoryUse memory() const override { return arena_.use(); }
   void mark(std::int32_t action) override { action_ = action; }
   std::optional<DeviceFailure> failure() const override;
-  void fail(std::exception_ptr error) override { fail(std::move(error), -1); }
+  using Device::fail;
+  void fail(std::exception_ptr error, std::int32_t action) override;
   void synchronize() override;
 
   // For streams: called by the host thread.
   void enqueue(TaskQueue& queue, decltype(Task::work) work);
 
   // For runners and transports: called by any thread.
-  void fail(std::exception_ptr error, std::int32_t action);
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   void task_done();
   Doorbell& doorbell() { return doorbell_; }

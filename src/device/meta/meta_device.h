@@ -23,7 +23,8 @@ class MetaDevice final : public Device {
   MemoryUse memory() const override { return memory_; }
   void mark(std::int32_t /*action*/) override {}
   std::optional<DeviceFailure> failure() const override { return std::nullopt; }
-  void fail(std::exception_ptr /*error*/) override {}
+  using Device::fail;
+  void fail(std::exception_ptr /*error*/, std::int32_t /*action*/) override {}
   void synchronize() override {}
 
   void account(const OpCost& cost);
