@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "nn/parts.h"
 
 namespace lockflight::nn {
 
@@ -28,9 +29,7 @@ void Model::add(std::string name, std::unique_ptr<Layer> layer) {
                       parameter->name()));
     }
   }
-  for (Parameter* parameter : layer->parameters()) {
-    parameter->prefix_name(name);
-  }
+  name_part(name, *layer);
   layers_.push_back({std::move(name), std::move(layer)});
 }
 

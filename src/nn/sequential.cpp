@@ -7,13 +7,12 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "nn/parts.h"
 
 namespace lockflight::nn {
 
 void Sequential::add(const std::string& name, std::unique_ptr<Layer> layer) {
-  for (Parameter* parameter : layer->parameters()) {
-    parameter->prefix_name(name);
-  }
+  name_part(name, *layer);
   layers_.push_back(std::move(layer));
 }
 

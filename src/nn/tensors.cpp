@@ -24,4 +24,12 @@ Tensor only_one(Tensors tensors, std::string_view where) {
   return std::move(tensors.front());
 }
 
+TensorView only_target(const std::vector<TensorView>& targets, std::string_view loss) {
+  if (targets.size() != 1) {
+    throw InvalidArgument(fmt::format(
+        "{}: was given {} tensors of targets, but compares with exactly 1", loss, targets.size()));
+  }
+  return targets.front();
+}
+
 }  // namespace lockflight::nn

@@ -74,6 +74,8 @@ class Tensor {
   explicit operator bool() const { return static_cast<bool>(view_); }
 
   Tensor share() const { return Tensor(storage_, view_); }
+  /// Whether nobody else owns the bytes, so that they may be overwritten by who holds this.
+  bool sole_owner() const { return storage_.use_count() == 1; }
 
  private:
   friend class Device;

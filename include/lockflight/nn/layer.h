@@ -77,7 +77,7 @@ class Saved {
 /// Override the functions on one tensor, or, where several tensors come in or go out, those on
 /// `Tensors`.
 ///
-/// Tensors that come in may have other owners: no layer writes into x or dy.
+/// Tensors that come in may have other owners: a layer writes into x or dy only as sole owner.
 class Layer {
  public:
   Layer() = default;
