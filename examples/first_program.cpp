@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
   nn::Model model = nn::gpt2(
       {.vocabulary = 256, .context = 64, .layers = 2, .heads = 4, .width = 64, .dropout = 0.1F});
 
-  Plan plan = make_plan(model, world,
-                        {.micro_batch = {.rows = 2}, .micro_batches = 8, .schedule = "1f1b"});
+  Plan plan =
+      make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = 8, .schedule = "1f1b"});
   std::cout << plan;
 
   Pipeline pipeline(world, std::move(model), plan);

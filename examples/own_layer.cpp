@@ -75,8 +75,8 @@ Batch make_batch(std::int64_t rows, std::uint32_t step) {
 
 int main() {
   // [check]
-  ChannelScale layer(8);
   const auto device = make_cpu_device();
+  ChannelScale layer(8);
   const auto check = nn::gradient_check(*device, layer, {{{4, 8}, DType::f32}});
   for (const std::string& finding : check.findings) {
     std::cout << finding << '\n';
@@ -91,7 +91,8 @@ int main() {
   // [model]
 
   World world = World::threads({.ranks = 2});
-  const Plan plan = make_plan(model, world, {.micro_batch = {.rows = 4}, .micro_batches = 4, .split = {1, 1}});
+  const Plan plan =
+      make_plan(model, world, {.micro_batch = {.rows = 4}, .micro_batches = 4, .split = {1, 1}});
   Pipeline pipeline(world, std::move(model), plan);
   train::Sgd optimizer(pipeline.parameters(), {.learning_rate = 0.05F});
   float loss = 0;

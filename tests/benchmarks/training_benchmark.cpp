@@ -2,9 +2,10 @@
 //
 //   training_benchmark [--rounds N] [--overhead-only]
 //
-// The reference model: GPT, 6 layers, width 384, 6 heads, T 256, 256 tokens, micro-batch 2, m 8, f32, AdamW.  One round
-// measures each variant once, so that a change of the machine's speed meets all of them; the canary shows
-// what one and two cores reach at that moment.  Medians over the rounds, and ratios within a round.
+// The reference model: GPT, 6 layers, width 384, 6 heads, T 256, 256 tokens, micro-batch 2, m 8,
+// f32, AdamW.  One round measures each variant once, so that a change of the machine's speed meets
+// all of them; the canary shows what one and two cores reach at that moment.  Medians over the
+// rounds, and ratios within a round.
 
 #include <algorithm>
 #include <chrono>
@@ -72,9 +73,13 @@ Batch random_batch(std::int64_t rows) {
 class Training {
  public:
   explicit Training(int ranks) : world_(World::threads({.ranks = ranks})) {
-    nn::Model model = nn::gpt2(
-        {.vocabulary = kVocabulary, .context = kContext, .layers = kLayers, .heads = 6, .width = kWidth});
-    const Plan plan = make_plan(model, world_, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
+    nn::Model model = nn::gpt2({.vocabulary = kVocabulary,
+                                .context = kContext,
+                                .layers = kLayers,
+                                .heads = 6,
+                                .width = kWidth});
+    const Plan plan =
+        make_plan(model, world_, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
     parameters_ = model.parameter_count();
     pipeline_ = std::make_unique<Pipeline>(world_, std::move(model), plan);
     optimizer_ = std::make_unique<train::AdamW>(pipeline_->parameters());
@@ -107,12 +112,15 @@ class Training {
 class EmptyLayer final : public nn::Layer {
  public:
   Tensor forward(nn::Context& /*context*/, Tensor x, nn::Saved& /*saved*/) override { return x; }
-  Tensor backward_input(nn::Context& /*context*/, Tensor dy, nn::Saved& /*saved*/) override { return dy; }
+  Tensor backward_input(nn::Context& /*context*/, Tensor dy, nn::Saved& /*saved*/) override {
+    return dy;
+  }
 };
 
 class EmptyLoss final : public nn::Loss {
  public:
-  void forward(nn::Context& /*context*/, Tensors outputs, const std::vector<TensorView>& /*targets*/, float /*scale*/,
+  void forward(nn::Context& /*context*/, Tensors outputs,
+               const std::vector<TensorView>& /*targets*/, float /*scale*/,
                const TensorView& /*loss*/, nn::Saved& saved) override {
     saved.keep(std::move(outputs[0]));
   }
@@ -132,8 +140,8 @@ double overhead_us(int ranks) {
   for (int rank = 0; rank < ranks; ++rank) {
     model.add("layer" + std::to_string(rank), std::make_unique<EmptyLayer>());
   }
-  const Plan plan = make_plan(model, world,
-                              {.micro_batches = kActionsEachWay, .split = std::vector<int>(ranks, 1)});
+  const Plan plan = make_plan(
+      model, world, {.micro_batches = kActionsEachWay, .split = std::vector<int>(ranks, 1)});
   Pipeline pipeline(world, std::move(model), plan, {.timeline = false});
   const HostTensor rows({{kActionsEachWay, 1}, DType::f32});
   const Batch batch{.inputs = {rows}, .targets = {rows}};
@@ -166,15 +174,19 @@ void measure_training(int rounds) {
     roofline_share.push_back(one_rate.back() * one.flops_per_token() * 1e-9 / one_core.back());
     scaling.push_back(two_rate.back() / (one_rate.back() * ideal));
     idle.push_back(two.idle_share());
-    std::printf("%5d  %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%\n", round, one_core.back(),
-                two_cores.back(), one_rate.back(), two_rate.back(), 100 * roofline_share.back(),
-                100 * scaling.back(), 100 * idle.back());
+    std::printf("%5d  %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%\n", round,
+                one_core.back(), two_cores.back(), one_rate.back(), two_rate.back(),
+                100 * roofline_share.back(), 100 * scaling.back(), 100 * idle.back());
   }
-  std::printf("median %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%   tokens/s; roofline: one rank's share "
-              "of one core's multiply-adds at %.1f MFLOP per token; of ideal: two ranks against 2 x one rank x "
-              "m/(m+p-1)\n",
-              median(one_core), median(two_cores), median(one_rate), median(two_rate), 100 * median(roofline_share),
-              100 * median(scaling), 100 * median(idle), one.flops_per_token() * 1e-6);
+  std::printf(
+      "median %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%   tokens/s; roofline: "
+      "one rank's share "
+      "of one core's multiply-adds at %.1f MFLOP per token; of ideal: two ranks against 2 x one "
+      "rank x "
+      "m/(m+p-1)\n",
+      median(one_core), median(two_cores), median(one_rate), median(two_rate),
+      100 * median(roofline_share), 100 * median(scaling), 100 * median(idle),
+      one.flops_per_token() * 1e-6);
 }
 
 }  // namespace
@@ -189,12 +201,16 @@ int main(int argc, char** argv) {
     } else if (std::strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
       rounds = std::max(1, std::atoi(argv[++i]));
     } else {
-      std::fprintf(stderr, "training_benchmark: unknown argument %s; use [--rounds N] [--overhead-only]\n", argv[i]);
+      std::fprintf(stderr,
+                   "training_benchmark: unknown argument %s; use [--rounds N] [--overhead-only]\n",
+                   argv[i]);
       return 64;
     }
   }
-  std::printf("overhead per compute action with empty layers: %.2f us on 1 rank, %.2f us on 2 ranks with transfers\n",
-              lockflight::overhead_us(1), lockflight::overhead_us(2));
+  std::printf(
+      "overhead per compute action with empty layers: %.2f us on 1 rank, %.2f us on 2 ranks with "
+      "transfers\n",
+      lockflight::overhead_us(1), lockflight::overhead_us(2));
   if (training) {
     lockflight::measure_training(rounds);
   }
