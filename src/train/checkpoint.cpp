@@ -1,7 +1,6 @@
 #include "lockflight/train/checkpoint.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <functional>
 #include <optional>
 #include <set>
@@ -11,117 +10,20 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "lockflight/core/error.h"
 #include "lockflight/train/safetensors.h"
+#include "lockflight/train/safetensors_writer.h"
 #include "train/file.h"
+#include "train/manifest.h"
 
 namespace lockflight::train {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
-constexpr const char* kFormat = "lockflight checkpoint";
 constexpr const char* kLatest = "latest";
-constexpr const char* kManifest = "manifest.json";
-constexpr const char* kModel = "model.safetensors";
-constexpr const char* kOptimizer = "optimizer.safetensors";
 constexpr const char* kPartial = ".partial";
-constexpr const char* kHashKey = "manifest_xxh64";
-constexpr std::size_t kMostManifestBytes = 16 << 20;
-
-// ---- what is in a checkpoint --------------------------------------------------------------------
-
-struct Manifest {
-  CheckpointInfo info;
-  FileDigest model;
-  FileDigest optimizer;
-};
-
-std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
-
-std::string hash_of(const Json& json) {
-  const std::string text = json.dump(2);
-  return hex(digest_of(std::as_bytes(std::span(text))).xxh64);
-}
-
-Json parse_argument(const std::string& text, std::string_view what) {
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw InvalidArgument(
-        fmt::format("checkpoint: the {} to save is no JSON: {}", what, error.what()));
-  }
-}
-
-Json digest_json(const FileDigest& digest) {
-  return {{"bytes", digest.bytes}, {"xxh64", hex(digest.xxh64)}};
-}
-
-std::string manifest_text(const Manifest& manifest) {
-  const CheckpointInfo& info = manifest.info;
-  Json json = {
-      {"format", kFormat},
-      {"version", kVersion},
-      {"step", info.step},
-      {"seed", info.seed},
-      {"model", parse_argument(info.model, "configuration of the model")},
-      {"training", parse_argument(info.training, "state of the training")},
-      {"optimizer",
-       {{"name", info.optimizer},
-        {"updates", info.optimizer_updates},
-        {"options", Json::parse(info.optimizer_options)}}},
-      {"files",
-       {{kModel, digest_json(manifest.model)}, {kOptimizer, digest_json(manifest.optimizer)}}}};
-  json[kHashKey] = hash_of(json);
-  return json.dump(2) + "\n";
-}
-
-FileDigest read_digest(const Json& json) {
-  const auto text = json.at("xxh64").get<std::string>();
-  return {.bytes = json.at("bytes").get<std::uint64_t>(), .xxh64 = std::stoull(text, nullptr, 16)};
-}
-
-Manifest read_manifest(const fs::path& checkpoint) {
-  const fs::path path = checkpoint / kManifest;
-  const std::string text = read_text(path, kMostManifestBytes);
-  try {
-    Json json = Json::parse(text);
-    if (json.at("format") != kFormat) {
-      throw DataError(fmt::format("{}: is no manifest of a checkpoint", path.string()));
-    }
-    if (json.at("version") != kVersion) {
-      throw DataError(fmt::format("{}: has version {}; this program reads version {}",
-                                  path.string(), json.at("version").dump(), kVersion));
-    }
-    const Json hash = json.at(kHashKey);
-    json.erase(kHashKey);
-    if (hash != hash_of(json)) {
-      throw DataError(
-          fmt::format("{}: was changed after it was written (its hash is {}, it says {}); take "
-                      "another checkpoint",
-                      path.string(), hash_of(json), hash.dump()));
-    }
-    const Json& optimizer = json.at("optimizer");
-    return {.info = {.step = json.at("step").get<std::uint32_t>(),
-                     .seed = json.at("seed").get<std::uint64_t>(),
-                     .model = json.at("model").dump(),
-                     .training = json.at("training").dump(),
-                     .optimizer = optimizer.at("name").get<std::string>(),
-                     .optimizer_options = optimizer.at("options").dump(),
-                     .optimizer_updates = optimizer.at("updates").get<std::int64_t>()},
-            .model = read_digest(json.at("files").at(kModel)),
-            .optimizer = read_digest(json.at("files").at(kOptimizer))};
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {  // of the JSON library, or of a number in it
-    throw DataError(
-        fmt::format("{}: is no whole manifest of a checkpoint: {}", path.string(), error.what()));
-  }
-}
 
 // ---- where checkpoints are ----------------------------------------------------------------------
 
@@ -159,13 +61,13 @@ std::optional<std::string> latest_if_whole(const fs::path& folder) {
 // The folder with the manifest.
 fs::path find_checkpoint(const fs::path& folder) {
   std::error_code ignored;
-  if (fs::exists(folder / kManifest, ignored)) {
+  if (fs::exists(folder / kManifestFile, ignored)) {
     return folder;
   }
   const auto name = latest_name(folder);
   if (!name) {
     throw FileError(fmt::format("{}: there is no checkpoint here (neither {} nor {})",
-                                folder.string(), kLatest, kManifest));
+                                folder.string(), kLatest, kManifestFile));
   }
   return folder / *name;
 }
@@ -242,7 +144,7 @@ TensorSet states_of(const Pipeline& pipeline, const Optimizer& optimizer) {
 }
 
 FileDigest write_tensors(const fs::path& path, const TensorSet& set) {
-  SafetensorsWriter writer(path, set.tensors, {{"format", kFormat}});
+  SafetensorsWriter writer(path, set.tensors, {{"format", kCheckpointFormat}});
   for (const std::size_t number : set.numbers) {
     const std::vector<float> values = set.read_back(number);
     writer.write(std::as_bytes(std::span(values)));
@@ -259,7 +161,8 @@ SafetensorsFile open_tensors(const fs::path& path, const FileDigest& expected,
     throw DataError(fmt::format(
         "{}: is damaged: {} bytes with hash {}, the manifest says {} with {}; take another "
         "checkpoint",
-        path.string(), digest.bytes, hex(digest.xxh64), expected.bytes, hex(expected.xxh64)));
+        path.string(), digest.bytes, hash_text(digest.xxh64), expected.bytes,
+        hash_text(expected.xxh64)));
   }
   std::set<std::string_view> known;
   for (const NamedSpec& tensor : set.tensors) {
@@ -317,9 +220,9 @@ fs::path save_checkpoint(const fs::path& folder, const Pipeline& pipeline,
   try {
     fs::create_directory(partial, error);
     check_result(error, partial, "create the folder");
-    manifest.model = write_tensors(partial / kModel, weights_of(pipeline));
-    manifest.optimizer = write_tensors(partial / kOptimizer, states_of(pipeline, optimizer));
-    replace_file(partial / kManifest, manifest_text(manifest));
+    manifest.model = write_tensors(partial / kModelFile, weights_of(pipeline));
+    manifest.optimizer = write_tensors(partial / kOptimizerFile, states_of(pipeline, optimizer));
+    replace_file(partial / kManifestFile, manifest_text(manifest));
     fs::rename(partial, folder / name, error);
     check_result(error, folder / name, "rename the finished checkpoint");
     sync_folder(folder);
@@ -336,26 +239,26 @@ fs::path save_checkpoint(const fs::path& folder, const Pipeline& pipeline,
 
 bool has_checkpoint(const fs::path& folder) {
   std::error_code ignored;
-  return fs::exists(folder / kLatest, ignored) || fs::exists(folder / kManifest, ignored);
+  return fs::exists(folder / kLatest, ignored) || fs::exists(folder / kManifestFile, ignored);
 }
 
 CheckpointInfo read_checkpoint(const fs::path& folder) {
-  return read_manifest(find_checkpoint(folder)).info;
+  return read_manifest(find_checkpoint(folder) / kManifestFile).info;
 }
 
 CheckpointInfo load_weights(const fs::path& folder, Pipeline& pipeline) {
   const fs::path checkpoint = find_checkpoint(folder);
-  const Manifest manifest = read_manifest(checkpoint);
+  const Manifest manifest = read_manifest(checkpoint / kManifestFile);
   TensorSet weights = weights_of(pipeline);
   weights.write = [&](std::size_t i, auto values) { pipeline.write(i, values); };
-  read_tensors(open_tensors(checkpoint / kModel, manifest.model, weights), weights);
+  read_tensors(open_tensors(checkpoint / kModelFile, manifest.model, weights), weights);
   pipeline.set_step(manifest.info.step);
   return manifest.info;
 }
 
 CheckpointInfo load_checkpoint(const fs::path& folder, Pipeline& pipeline, Optimizer& optimizer) {
   const fs::path checkpoint = find_checkpoint(folder);
-  const Manifest manifest = read_manifest(checkpoint);
+  const Manifest manifest = read_manifest(checkpoint / kManifestFile);
   if (manifest.info.optimizer != optimizer.name()) {
     throw DataError(fmt::format(
         "{}: was saved with the optimizer {}, this run uses {}; resume with the same one",
@@ -365,8 +268,9 @@ CheckpointInfo load_checkpoint(const fs::path& folder, Pipeline& pipeline, Optim
   weights.write = [&](std::size_t i, auto values) { pipeline.write(i, values); };
   TensorSet states = states_of(pipeline, optimizer);
   states.write = [&](std::size_t i, auto values) { optimizer.write(i, values); };
-  const SafetensorsFile model = open_tensors(checkpoint / kModel, manifest.model, weights);
-  const SafetensorsFile state = open_tensors(checkpoint / kOptimizer, manifest.optimizer, states);
+  const SafetensorsFile model = open_tensors(checkpoint / kModelFile, manifest.model, weights);
+  const SafetensorsFile state =
+      open_tensors(checkpoint / kOptimizerFile, manifest.optimizer, states);
   read_tensors(model, weights);
   read_tensors(state, states);
   pipeline.set_step(manifest.info.step);

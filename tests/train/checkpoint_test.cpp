@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -88,18 +89,16 @@ TEST(CheckpointTest, AResumeOnAnotherNumberOfRanksGivesTheBitsOfTheWholeRun) {
     for (const bool adamw : {true, false}) {
       TrainingRun whole(1, tied, adamw);
       whole.train(9);
-      for (const int ranks : {1, 3}) {
+      for (const auto& [ranks, other] : {std::pair(1, 3), {3, 1}, {2, 4}}) {
         const ScratchFolder folder;
         TrainingRun first(ranks, tied, adamw);
         first.train(4);
         first.save(folder.path());
-        for (const int other : {1, 2, 4}) {
-          TrainingRun second(other, tied, adamw);
-          second.load(folder.path());
-          EXPECT_EQ(second.content(), first.content());
-          second.train(5);
-          EXPECT_EQ(second.content(), whole.content()) << ranks << " then " << other;
-        }
+        TrainingRun second(other, tied, adamw);
+        second.load(folder.path());
+        EXPECT_EQ(second.content(), first.content());
+        second.train(5);
+        EXPECT_EQ(second.content(), whole.content()) << ranks << " then " << other;
       }
     }
   }
@@ -226,7 +225,7 @@ TEST(CheckpointTest, AWriteThatFailsAnywhereKeepsTheCheckpointBeforeAndLeavesNot
   }
   run.train(1);
   int failures = 0;
-  for (std::uintmax_t bytes = 0; bytes < largest; bytes += 37) {
+  for (std::uintmax_t bytes = 0; bytes < largest; bytes += 61) {
     {
       const FileSizeLimit limit(bytes);
       EXPECT_THAT(error_text<FileError>([&] { run.save(folder.path()); }),
@@ -238,7 +237,7 @@ TEST(CheckpointTest, AWriteThatFailsAnywhereKeepsTheCheckpointBeforeAndLeavesNot
     loaded.load(folder.path());
     ASSERT_EQ(loaded.content(), content) << bytes;
   }
-  EXPECT_GT(failures, 40);
+  EXPECT_GT(failures, 20);
   run.save(folder.path());
   EXPECT_THAT(names_in(folder.path()), ElementsAre("latest", "step-000002"));
 }
@@ -342,9 +341,9 @@ TEST(CheckpointTest, MutationsAndTruncationsAreRefusedOrLoadTheSame) {
                                        checkpoint / "optimizer.safetensors",
                                        checkpoint / "manifest.json", folder / "latest"};
   auto victim = std::make_unique<TrainingRun>(1);
-  const auto untouched = victim->content();
+  const std::uint64_t untouched = victim->small.pipeline.weights_hash();
   int refused = 0;
-  constexpr int kMutations = 800;
+  constexpr int kMutations = 480;
   for (int i = 0; i < kMutations; ++i) {
     Random random({.seed = 11, .step = static_cast<std::uint32_t>(i)});
     const fs::path& path = files[static_cast<std::size_t>(i) % files.size()];
@@ -373,7 +372,8 @@ TEST(CheckpointTest, MutationsAndTruncationsAreRefusedOrLoadTheSame) {
     } catch (const FileError&) {
       ++refused;
     }
-    ASSERT_EQ(victim->content(), untouched) << "mutation " << i << " of " << path;
+    ASSERT_EQ(victim->small.pipeline.weights_hash(), untouched)
+        << "mutation " << i << " of " << path;
     write_file(path, good);
   }
   EXPECT_GT(refused, kMutations * 3 / 4);

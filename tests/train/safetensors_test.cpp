@@ -11,6 +11,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/core/random.h"
+#include "lockflight/train/safetensors_writer.h"
 #include "train/error_text.h"
 #include "train/scratch_folder.h"
 

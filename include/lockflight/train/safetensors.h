@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,11 +23,6 @@
 #include "lockflight/train/mapped_file.h"
 
 namespace lockflight::train {
-
-struct NamedSpec {
-  std::string name;
-  TensorSpec spec;
-};
 
 /// Free texts in the header.
 using Metadata = std::map<std::string, std::string>;
@@ -42,28 +36,6 @@ struct FileDigest {
 };
 
 FileDigest digest_of(std::span<const std::byte> bytes);
-
-/// Writes a file tensor by tensor, so that no more than one need be in host memory.
-class SafetensorsWriter {
- public:
-  /// Writes the header.  Throws FileError if the file cannot be written; InvalidArgument if a name
-  /// comes twice, is "__metadata__" or is no UTF-8.
-  SafetensorsWriter(const std::filesystem::path& path, std::vector<NamedSpec> tensors,
-                    const Metadata& metadata = {});
-  ~SafetensorsWriter();
-
-  /// The next tensor's elements, in the order given to the constructor.  Throws FileError, or
-  /// InvalidArgument if the size is another than that tensor's or none is left.
-  void write(std::span<const std::byte> elements);
-
-  /// Waits until the file is on the disk and closes it.  Throws FileError, or InvalidArgument if a
-  /// tensor is missing.
-  FileDigest finish();
-
- private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
-};
 
 /// A tensor in a file: where its bytes are.
 struct SafetensorsEntry {
