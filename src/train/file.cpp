@@ -93,19 +93,28 @@ std::string read_text(const std::filesystem::path& path, std::size_t limit) {
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view text) {
-  std::filesystem::path temporary = path;
-  temporary += ".partial";
-  try {
-    OutputFile file(temporary);
+  const auto write = [text](const std::filesystem::path& to) {
+    OutputFile file(to);
     file.write(text);
     file.sync();
     file.close();
+  };
+  std::error_code ignored;
+  const auto kind = std::filesystem::status(path, ignored).type();
+  if (kind != std::filesystem::file_type::regular &&
+      kind != std::filesystem::file_type::not_found) {
+    write(path);
+    return;
+  }
+  std::filesystem::path temporary = path;
+  temporary += ".partial";
+  try {
+    write(temporary);
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
       throw file_error(path, "replace");
     }
     sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
   } catch (...) {
-    std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     throw;
   }

@@ -50,7 +50,8 @@ void sync_folder(const std::filesystem::path& folder);
 std::string read_text(const std::filesystem::path& path, std::size_t limit);
 
 /// Writes a file under a temporary name beside `path`, syncs it and renames it.  On failure the old
-/// file stays and the temporary one goes.  Throws FileError.
+/// file stays and the temporary one goes.  What is no regular file (/dev/stdout, a pipe) is written
+/// and not replaced.  Throws FileError.
 void replace_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace lockflight::train

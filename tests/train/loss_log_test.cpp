@@ -57,12 +57,22 @@ TEST(LossLogTest, EachLineIsInTheFileAtOnceAndALogCanBeContinued) {
     EXPECT_EQ(read_file(folder / "loss.txt"), "step 0 loss 2 0x1p+1\n");
     log.add(1, 1.0F);
   }
-  LossLog more(folder / "loss.txt", LossLog::Open::continued);
+  LossLog more(folder / "loss.txt", 2);
   more.add(2, 0.5F);
   EXPECT_EQ(read_file(folder / "loss.txt"),
             "step 0 loss 2 0x1p+1\nstep 1 loss 1 0x1p+0\nstep 2 loss 0.5 0x1p-1\n");
   LossLog fresh(folder / "loss.txt");
   EXPECT_EQ(read_file(folder / "loss.txt"), "");
+}
+
+TEST(LossLogTest, ALogIsContinuedAtTheStepOfTheCheckpoint) {
+  const ScratchFolder folder;
+  write_file(folder / "loss.txt",
+             "step 8 loss 2 0x1p+1\nstep 9 loss 1 0x1p+0\nstep 10 loss 4 0x1p+2\nstep 11 lo");
+  LossLog log(folder / "loss.txt", 10);
+  log.add(10, 0.5F);
+  EXPECT_EQ(read_file(folder / "loss.txt"),
+            "step 8 loss 2 0x1p+1\nstep 9 loss 1 0x1p+0\nstep 10 loss 0.5 0x1p-1\n");
 }
 
 TEST(LossLogTest, FailuresNameFileAndReason) {

@@ -17,13 +17,10 @@ std::string loss_line(std::int64_t step, float loss);
 
 class LossLog {
  public:
-  enum class Open : std::uint8_t {
-    replace,   ///< a new file
-    continued  ///< at the end of the one that is there, as after a resume
-  };
-
-  /// Throws FileError if the file cannot be written.
-  explicit LossLog(const std::filesystem::path& path, Open open = Open::replace);
+  /// Keeps, of a file that is there, the lines of steps before `first_step`, as after a resume: a
+  /// run that was cut off may have written more than its checkpoint knows. Throws FileError if the
+  /// file cannot be read or written.
+  explicit LossLog(const std::filesystem::path& path, std::int64_t first_step = 0);
   ~LossLog();
   LossLog(LossLog&&) noexcept;
 

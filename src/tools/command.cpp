@@ -1,0 +1,45 @@
+#include "tools/command.h"
+
+#include <ostream>
+
+#include "tools/exit_code.h"
+#include "tools/options.h"
+#include "tools/sample_command.h"
+#include "tools/schedule_command.h"
+#include "tools/train_command.h"
+
+namespace lockflight::tools {
+namespace {
+
+int run(const std::vector<std::string>& arguments, const Console& console) {
+  const Invocation invocation = parse(arguments);
+  switch (invocation.command) {
+    case Command::help:
+      console.print(invocation.help);
+      break;
+    case Command::train:
+      return run_train(arguments, invocation.train, console);
+    case Command::sample:
+      run_sample(invocation.sample, console);
+      break;
+    case Command::schedule:
+      run_schedule(invocation.schedule, console);
+      break;
+  }
+  return static_cast<int>(ExitCode::success);
+}
+
+}  // namespace
+
+int run_command(const std::vector<std::string>& arguments, const Console& console,
+                std::ostream& err) {
+  try {
+    return run(arguments, console);
+  } catch (...) {
+    const std::exception_ptr failure = std::current_exception();
+    write_failure(err, failure);
+    return static_cast<int>(exit_code_of(failure));
+  }
+}
+
+}  // namespace lockflight::tools

@@ -1,0 +1,283 @@
+#include "tools/options.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+#include "tools/config_file.h"
+
+namespace lockflight::tools {
+namespace {
+
+constexpr int kHelpColumn = 38;
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  lockflight train --data input.txt --checkpoint model\n"
+    "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
+    "  lockflight schedule 1f1b --ranks 4 --micro-batches 8";
+
+constexpr const char* kTrainFooter =
+    "Example:\n"
+    "  lockflight train --data input.txt --ranks 2 --schedule 1f1b --layers 6 --width 192 \\\n"
+    "    --heads 6 --steps 300 --checkpoint model --trace trace.json --loss-curve loss.svg\n"
+    "With --resume the model and what an update is made of come from the checkpoint; what is "
+    "given\n"
+    "besides overrides it. A file for --config has the options' names as keys: layers = 6";
+
+constexpr const char* kSampleFooter =
+    "Example:\n"
+    "  lockflight sample --checkpoint model --prompt 'Once upon a time' --temperature 0.7 --top-k "
+    "40";
+
+constexpr const char* kScheduleFooter =
+    "Examples:\n"
+    "  lockflight schedule 1f1b --ranks 4 --micro-batches 8 --format csv\n"
+    "  lockflight schedule --list";
+
+void add_common(CLI::App& app) {
+  // The last of several wins, so that a script can append what it changes.
+  app.option_defaults()->always_capture_default()->take_last();
+  app.get_formatter()->column_width(kHelpColumn);
+  app.set_help_flag("--help,-h", "Print this and exit");
+  app.add_option("--config", "Read options from a TOML file; the command line overrides it")
+      ->type_name("FILE");
+}
+
+void add_model(CLI::App& app, ModelOptions& model) {
+  app.add_option("--layers", model.layers, "Transformer blocks")->group("Model");
+  app.add_option("--width", model.width, "Width of the residual stream")->group("Model");
+  app.add_option("--heads", model.heads, "Attention heads; they divide the width")->group("Model");
+  app.add_option("--context", model.context, "Tokens that the model sees at once")->group("Model");
+  app.add_option("--vocabulary", model.vocabulary,
+                 "Different tokens; 0: 256 for text, 50257 for .bin")
+      ->group("Model");
+  app.add_option("--dropout", model.dropout, "Share of activations that are dropped")
+      ->group("Model");
+  app.add_flag("--tied,!--no-tied", model.tied, "Use the embedding as the head's weights too")
+      ->group("Model");
+}
+
+void add_update(CLI::App& app, UpdateOptions& update) {
+  const char* group = "Training";
+  app.add_option("--steps", update.steps, "Updates in all")->group(group);
+  app.add_option("--micro-batches", update.micro_batches, "Micro-batches of one update")
+      ->group(group);
+  app.add_option("--micro-batch-rows", update.micro_batch_rows, "Rows of a micro-batch")
+      ->group(group);
+  app.add_option("--learning-rate", update.learning_rate, "Largest learning rate")->group(group);
+  app.add_option("--learning-rate-floor", update.learning_rate_floor, "Where the cosine ends")
+      ->group(group);
+  app.add_option("--learning-rate-shape", update.learning_rate_shape,
+                 "What follows the warm-up: cosine or constant")
+      ->check(CLI::IsMember({"cosine", "constant"}))
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--warmup", update.warmup,
+                 "Steps of linear warm-up; a tenth of the steps, at most 100, if not given")
+      ->group(group);
+  app.add_option("--clip", update.clip, "Largest norm of all gradients; 0: no limit")->group(group);
+  app.add_option("--optimizer", update.optimizer, "adamw or sgd")
+      ->check(CLI::IsMember({"adamw", "sgd"}))
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--weight-decay", update.weight_decay,
+                 "Of matrices; 0.1 with adamw and 0 with sgd, if not given")
+      ->group(group);
+  app.add_option("--beta1", update.beta1, "Of adamw")->group(group);
+  app.add_option("--beta2", update.beta2, "Of adamw")->group(group);
+  app.add_option("--momentum", update.momentum, "Of sgd")->group(group);
+  app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
+}
+
+void add_pipeline(CLI::App& app, TrainOptions& options) {
+  const char* group = "Pipeline";
+  app.add_option("--ranks", options.ranks, "Workers, each with one stage of the model")
+      ->group(group);
+  app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
+  app.add_option("--split", options.split,
+                 "even, or layers for each rank: 1,3,2 counted in transformer blocks, or in all "
+                 "2·layers+3 layers (embedding, two halves of each block, norm, head)")
+      ->type_name("LIST")
+      ->group(group);
+  app.add_option("--device", options.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--threads-per-rank", options.threads_per_rank,
+                 "Threads that share the work of a rank; no result depends on it")
+      ->group(group);
+  app.add_option("--streams", options.streams,
+                 "worker (one thread a rank, fast), threads (one a stream), or chaos (threads with "
+                 "random delays, to find races)")
+      ->check(CLI::IsMember({"worker", "threads", "chaos"}))
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
+      ->group(group);
+}
+
+void add_outputs(CLI::App& app, TrainOptions& options) {
+  const char* group = "Output";
+  app.add_option("--validate-every", options.validate_every, "Steps between validations; 0: never")
+      ->group(group);
+  app.add_option("--validation-rows", options.validation_rows, "Held-out rows that are looked at")
+      ->group(group);
+  app.add_option("--log-every", options.log_every, "Steps between lines where there is no terminal")
+      ->group(group);
+  app.add_option("--checkpoint", options.checkpoint, "Save the model and all that training needs")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_option("--save-every", options.save_every, "Steps between saves; 0: only at the end")
+      ->group(group);
+  app.add_flag("--resume", options.resume, "Continue from the checkpoint, on any number of ranks")
+      ->group(group);
+  app.add_option("--stop-after", options.stop_after,
+                 "Save and stop after this step, to be resumed later; 0: never")
+      ->group(group);
+  app.add_option("--trace", options.trace, "Write what every rank did when, for ui.perfetto.dev")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--trace-steps", options.trace_steps, "So many steps go into the trace")
+      ->group(group);
+  app.add_option("--loss-curve", options.loss_curve, "Draw the losses as SVG")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--loss-log", options.loss_log, "Write every loss, decimal and hexadecimal")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--prompt", options.prompt, "What the sample at the end starts with")
+      ->group(group);
+  app.add_option("--sample-bytes", options.sample_bytes, "Length of the sample; 0: none")
+      ->group(group);
+  app.add_flag("--json", options.json, "Print one JSON object for each logged step, and a last one")
+      ->group(group);
+}
+
+CLI::App* add_train(CLI::App& app, TrainOptions& options) {
+  CLI::App* train = app.add_subcommand("train", "Train a GPT on a text or token file");
+  add_common(*train);
+  train->footer(kTrainFooter);
+  train->add_option("--data", options.data, "A text, or uint16 tokens if the name ends in .bin")
+      ->type_name("FILE");
+  add_model(*train, options.model);
+  add_pipeline(*train, options);
+  add_update(*train, options.update);
+  add_outputs(*train, options);
+  return train;
+}
+
+CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
+  CLI::App* sample = app.add_subcommand("sample", "Let a trained model write");
+  add_common(*sample);
+  sample->footer(kSampleFooter);
+  sample->add_option("--checkpoint", options.checkpoint, "What train has saved")->type_name("DIR");
+  sample->add_option("--prompt", options.prompt, "What the text starts with; a newline if empty");
+  sample->add_option("--bytes", options.bytes, "How many bytes (tokens) to write");
+  sample->add_option("--temperature", options.temperature,
+                     "0: always the likeliest byte; 1: as the model has it");
+  sample->add_option("--top-k", options.top_k, "Choose among the k likeliest only; 0: among all");
+  sample->add_option("--seed", options.seed, "Of the choices");
+  sample->add_option("--ranks", options.ranks, "Workers, each with one stage of the model");
+  sample->add_option("--threads-per-rank", options.threads_per_rank,
+                     "Threads that share the work of a rank");
+  sample->add_flag("--json", options.json, "Print a JSON object");
+  return sample;
+}
+
+void add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
+  CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
+  add_common(*schedule);
+  schedule->footer(kScheduleFooter);
+  schedule->add_option("name", options.name, "Which one");
+  schedule->add_flag("--list", options.list, "List those that there are");
+  schedule->add_option("--ranks", options.ranks, "Workers");
+  schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  schedule
+      ->add_option("--format", options.format,
+                   "grid (a drawing), csv (of torch.distributed.pipelining) or json")
+      ->check(CLI::IsMember({"grid", "csv", "json"}))
+      ->type_name("NAME");
+  schedule->add_flag("--json", json, "The same as --format json");
+}
+
+// Sets the options of the file that are not on the command line.
+void apply_config(CLI::App& app) {
+  const std::string path = app.get_option("--config")->as<std::string>();
+  for (const Setting& setting : read_config(path)) {
+    CLI::Option* option = app.get_option_no_throw("--" + setting.key);
+    const bool known = option != nullptr && setting.key != "config" && setting.key != "help";
+    if (!known) {
+      throw InvalidArgument(
+          fmt::format("{}: line {}: there is no option \"{}\"; see lockflight {} --help", path,
+                      setting.line, setting.key, app.get_name()));
+    }
+    if (option->count() > 0) {
+      continue;
+    }
+    try {
+      option->add_result(setting.value);
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      throw InvalidArgument(fmt::format("{}: line {}: {}", path, setting.line, error.what()));
+    }
+  }
+}
+
+// The subcommand, if the words come as far as that.
+const CLI::App& asked_for(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : *chosen.front();
+}
+
+}  // namespace
+
+train::LearningRate UpdateOptions::learning_rates() const {
+  using Shape = train::LearningRate::Shape;
+  return {.shape = learning_rate_shape == "cosine" ? Shape::cosine : Shape::constant,
+          .peak = learning_rate,
+          .floor = learning_rate_floor,
+          .warm_up_steps = warmup.value_or(std::min<std::int64_t>(100, steps / 10)),
+          .steps = steps};
+}
+
+double UpdateOptions::decay() const {
+  return weight_decay.value_or(optimizer == "adamw" ? 0.1 : 0.0);
+}
+
+Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& train_defaults) {
+  Invocation invocation{.train = train_defaults};
+  bool schedule_as_json = false;
+  CLI::App app("Pipeline-parallel training: plan, prove, run", "lockflight");
+  app.set_help_flag("--help,-h", "Print this and exit");
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  CLI::App* train = add_train(app, invocation.train);
+  CLI::App* sample = add_sample(app, invocation.sample);
+  add_schedule(app, invocation.schedule, schedule_as_json);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success&) {
+    invocation.help = asked_for(app).help();
+    return invocation;
+  } catch (const CLI::Error& error) {
+    const CLI::App& chosen = asked_for(app);
+    throw InvalidArgument(fmt::format("{}; see lockflight {}--help", error.what(),
+                                      &chosen == &app ? "" : chosen.get_name() + " "));
+  }
+  CLI::App* chosen = app.get_subcommands().front();
+  if (chosen->count("--config") > 0) {
+    apply_config(*chosen);
+  }
+  if (schedule_as_json) {
+    invocation.schedule.format = "json";
+  }
+  invocation.command = chosen == train    ? Command::train
+                       : chosen == sample ? Command::sample
+                                          : Command::schedule;
+  return invocation;
+}
+
+}  // namespace lockflight::tools

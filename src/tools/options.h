@@ -1,0 +1,114 @@
+// What the command can be asked, as plain values, and how it is read from a command line.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lockflight/train/learning_rate.h"
+
+namespace lockflight::tools {
+
+struct ModelOptions {
+  std::int64_t layers = 4;  ///< transformer blocks
+  std::int64_t width = 128;
+  std::int64_t heads = 4;
+  std::int64_t context = 128;
+  std::int64_t vocabulary = 0;  ///< 0: by the data, 256 for text and 50257 for .bin
+  double dropout = 0;
+  bool tied = false;
+
+  friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
+};
+
+/// What an update is made of: with the model and the data, all that the weights depend on.
+struct UpdateOptions {
+  std::int64_t steps = 1000;
+  double learning_rate = 1e-3;
+  double learning_rate_floor = 0;
+  std::string learning_rate_shape = "cosine";
+  std::optional<std::int64_t> warmup;  ///< none: a tenth of the steps, at most 100
+  double clip = 1;                     ///< largest norm of all gradients; 0: no limit
+  std::string optimizer = "adamw";
+  std::optional<double> weight_decay;  ///< none: 0.1 with adamw, 0 with sgd
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double momentum = 0.9;
+  int micro_batches = 8;
+  std::int64_t micro_batch_rows = 4;
+  std::uint64_t seed = 1;
+
+  train::LearningRate learning_rates() const;
+  double decay() const;
+};
+
+struct TrainOptions {
+  std::string data;
+  ModelOptions model;
+  UpdateOptions update;
+
+  int ranks = 2;
+  std::string schedule = "1f1b";
+  std::string split = "even";
+  std::string device = "auto";
+  int threads_per_rank = 1;
+  std::string streams = "worker";
+  std::optional<std::uint64_t> chaos_seed;
+
+  std::int64_t validate_every = 100;
+  std::int64_t validation_rows = 64;
+  std::int64_t log_every = 10;
+  std::string checkpoint;
+  std::int64_t save_every = 0;
+  bool resume = false;
+  std::int64_t stop_after = 0;  ///< a step, to be resumed later; 0: never
+  std::string trace;
+  std::int64_t trace_steps = 50;
+  std::string loss_curve;
+  std::string loss_log;
+  std::string prompt;  ///< empty: a newline, or token 0
+  std::int64_t sample_bytes = 200;
+  bool json = false;
+};
+
+struct SampleOptions {
+  std::string checkpoint;
+  std::string prompt;  ///< empty: a newline, or token 0
+  std::int64_t bytes = 400;
+  double temperature = 0.8;
+  std::int64_t top_k = 0;  ///< 0: all
+  std::uint64_t seed = 1;
+  int ranks = 1;
+  int threads_per_rank = 1;
+  bool json = false;
+};
+
+struct ScheduleOptions {
+  std::string name;
+  bool list = false;
+  int ranks = 4;
+  int micro_batches = 8;
+  std::string format = "grid";
+};
+
+enum class Command : std::uint8_t { help, train, sample, schedule };
+
+/// One of the four; the options of the others are not looked at.
+struct Invocation {
+  Command command = Command::help;
+  std::string help;  ///< what to print for Command::help
+  TrainOptions train;
+  SampleOptions sample;
+  ScheduleOptions schedule;
+};
+
+/// Reads the words after the program's name, and the file that --config names: what stands on the
+/// command line overrides the file, and both override the defaults given here.
+/// Throws InvalidArgument for anything that is no option or no value of one, FileError if the file
+/// of --config cannot be read.
+Invocation parse(const std::vector<std::string>& arguments,
+                 const TrainOptions& train_defaults = {});
+
+}  // namespace lockflight::tools

@@ -1,0 +1,105 @@
+#include "tools/schedule_command.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/core/error.h"
+#include "lockflight/schedule/csv.h"
+#include "lockflight/schedule/grid.h"
+#include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/timetable.h"
+
+namespace lockflight::tools {
+namespace {
+
+constexpr int kMostRanks = 4096;
+constexpr int kMostMicroBatches = 65536;
+
+void check(const ScheduleOptions& options) {
+  if (options.name.empty() && !options.list) {
+    throw InvalidArgument(
+        "schedule: which one? try lockflight schedule 1f1b, or lockflight schedule --list");
+  }
+  if (options.ranks < 1 || options.ranks > kMostRanks) {
+    throw InvalidArgument(
+        fmt::format("--ranks is {}; it must be 1 to {}", options.ranks, kMostRanks));
+  }
+  if (options.micro_batches < 1 || options.micro_batches > kMostMicroBatches) {
+    throw InvalidArgument(fmt::format("--micro-batches is {}; it must be 1 to {}",
+                                      options.micro_batches, kMostMicroBatches));
+  }
+}
+
+std::string list_as_text() {
+  std::string text;
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    text += fmt::format("{:<14}{}\n{:<14}idle {}; source: {}\n", info.name, info.description, "",
+                        info.idle, info.source);
+  }
+  return text;
+}
+
+nlohmann::json list_as_json() {
+  nlohmann::json list = nlohmann::json::array();
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    list.push_back({{"name", info.name},
+                    {"description", info.description},
+                    {"idle", info.idle},
+                    {"source", info.source}});
+  }
+  return list;
+}
+
+schedule::StageTimes usual_times() {
+  return {.forward = 1, .input_gradient = 1, .weight_gradient = 1};
+}
+
+nlohmann::json as_json(const schedule::Schedule& schedule) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (int rank = 0; rank < schedule.ranks(); ++rank) {
+    nlohmann::json& row = rows.emplace_back(nlohmann::json::array());
+    for (const schedule::Action& action : schedule.actions(rank)) {
+      row.push_back(schedule::to_string(action));
+    }
+  }
+  return {{"name", schedule.name},
+          {"ranks", schedule.ranks()},
+          {"stages", schedule.stages()},
+          {"micro_batches", schedule.micro_batches},
+          {"idle_share", schedule::make_timetable(schedule, usual_times()).idle_share()},
+          {"rows", std::move(rows)}};
+}
+
+std::string as_drawing(const schedule::Schedule& schedule, const Console& console) {
+  const auto kept = schedule::peak_activations(schedule);
+  return schedule::draw_grid(schedule, {.colour = console.colour,
+                                        .columns = console.terminal ? console.columns : 0}) +
+         fmt::format(
+             "idle {:.1f} % if a backward takes two forwards; keeps at most {} "
+             "micro-batches on a rank\n",
+             100 * schedule::make_timetable(schedule, usual_times()).idle_share(),
+             *std::ranges::max_element(kept));
+}
+
+}  // namespace
+
+void run_schedule(const ScheduleOptions& options, const Console& console) {
+  check(options);
+  if (options.list) {
+    console.print(options.format == "json" ? list_as_json().dump(2) + "\n" : list_as_text());
+    return;
+  }
+  const schedule::Schedule schedule = schedule::make_schedule(
+      options.name, {.ranks = options.ranks, .micro_batches = options.micro_batches});
+  if (options.format == "csv") {
+    console.print(schedule::write_csv(schedule));
+  } else if (options.format == "json") {
+    console.print(as_json(schedule).dump() + "\n");
+  } else {
+    console.print(as_drawing(schedule, console));
+  }
+}
+
+}  // namespace lockflight::tools

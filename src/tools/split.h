@@ -1,0 +1,21 @@
+// --split: how many layers each rank gets.
+
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace lockflight::tools {
+
+/// Layers of a GPT: the embedding, two halves of each block, the final norm and the head.
+constexpr std::int64_t layers_of_gpt(std::int64_t blocks) { return 2 * blocks + 3; }
+
+/// "even" gives an empty list: cut by cost.  Otherwise one number for each rank; they add up to all
+/// layers of the model, or to its blocks: the embedding then joins the first, norm and head the
+/// last.
+///   returns   layers of each rank, as PlanOptions::split wants them
+/// Throws InvalidArgument that names both sums.
+std::vector<int> parse_split(std::string_view text, int ranks, std::int64_t blocks);
+
+}  // namespace lockflight::tools

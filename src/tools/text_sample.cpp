@@ -1,0 +1,59 @@
+#include "tools/text_sample.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::tools {
+namespace {
+
+constexpr std::int64_t kBytes = 256;
+
+std::vector<std::int32_t> numbers_in(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  std::vector<std::int32_t> numbers;
+  for (std::int32_t number = 0; words >> number;) {
+    numbers.push_back(number);
+  }
+  if (!words.eof()) {
+    throw InvalidArgument(fmt::format(
+        "--prompt is \"{}\"; a model of tokens that are no bytes wants their numbers: 464 3290",
+        text));
+  }
+  return numbers;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> tokens_of(std::string_view text, std::int64_t vocabulary) {
+  std::vector<std::int32_t> tokens;
+  if (vocabulary > kBytes) {
+    tokens = text.empty() ? std::vector<std::int32_t>{0} : numbers_in(text);
+  } else {
+    for (const char c : text.empty() ? "\n" : text) {
+      tokens.push_back(static_cast<unsigned char>(c));
+    }
+  }
+  for (const std::int32_t token : tokens) {
+    if (token < 0 || token >= vocabulary) {
+      throw InvalidArgument(
+          fmt::format("--prompt has token {}; the model knows 0 to {}", token, vocabulary - 1));
+    }
+  }
+  return tokens;
+}
+
+std::string text_of(std::int32_t token, std::int64_t vocabulary) {
+  return vocabulary > kBytes ? fmt::format("{} ", token) : std::string(1, static_cast<char>(token));
+}
+
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return (c < ' ' && c != '\n' && c != '\t') || c == 0x7f; }, '?');
+  return text;
+}
+
+}  // namespace lockflight::tools
