@@ -45,7 +45,6 @@ class Checker {
       check_accumulation();
       compare_all();
     }
-    bench_.reset();
     return std::move(result_);
   }
 

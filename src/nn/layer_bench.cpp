@@ -38,6 +38,12 @@ LayerBench::LayerBench(Device& device, Layer& layer, std::uint64_t seed)
   add_guard();
 }
 
+LayerBench::~LayerBench() {
+  for (Parameter* parameter : parameters_) {
+    parameter->dematerialize();
+  }
+}
+
 HostTensor LayerBench::random_tensor(const TensorSpec& spec, std::int64_t integers_below) {
   HostTensor host{spec, std::vector<std::uint32_t>(static_cast<std::size_t>(spec.elements()))};
   for (std::size_t i = 0; i < host.words.size(); ++i) {
@@ -95,12 +101,6 @@ bool LayerBench::guards_hold() {
 bool LayerBench::inputs_hold() { return holds(inputs_); }
 
 bool LayerBench::output_gradients_hold() { return holds(output_gradients_); }
-
-void LayerBench::reset() {
-  for (Parameter* parameter : parameters_) {
-    parameter->materialize(device_, *stream_, seed_);
-  }
-}
 
 Context LayerBench::context(std::uint32_t micro_batch) const {
   Context context(*stream_);

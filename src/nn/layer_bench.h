@@ -32,6 +32,10 @@ class LayerBench {
 
   /// Materialises the layer's parameters with random values, guards around them.
   LayerBench(Device& device, Layer& layer, std::uint64_t seed);
+  LayerBench(const LayerBench&) = delete;
+  LayerBench& operator=(const LayerBench&) = delete;
+  /// Gives the parameters' memory back.
+  ~LayerBench();
 
   Random& random() { return random_; }
   const std::vector<Parameter*>& parameters() const { return parameters_; }
@@ -60,8 +64,6 @@ class LayerBench {
   bool output_gradients_hold();
   /// From here on the bench stays an owner of what it feeds, as a caller may.
   void share_what_is_fed() { sharing_ = true; }
-  /// Gives the parameters their initial values and lets go of all memory.
-  void reset();
 
  private:
   struct Fed {

@@ -133,8 +133,7 @@ TEST_F(Gpt2Test, HasTheRightGradientsFromLossToEmbedding) {
         for (std::size_t i = 0; i < changed.size(); ++i) {
           changed[i] += static_cast<float>(by * static_cast<double>(gradient[i]) / length);
         }
-        stream_->upload(parameter->value(), changed.data());
-        device_->synchronize();
+        write(parameter->value(), changed);
         return static_cast<double>(run(model, targets, tokens_of(1)));
       };
       const double slope =

@@ -10,8 +10,7 @@ class HeadTest : public OnCpu {};
 TEST_F(HeadTest, MultipliesByTheTransposedTable) {
   Head layer({.width = 2, .vocabulary = 3, .weight = ones()});
   materialize(layer);
-  stream_->upload(layer.parameters()[0]->value(), std::vector<float>{1, 0, 0, 1, 1, 1}.data());
-  device_->synchronize();
+  write<float>(layer.parameters()[0]->value(), {1, 0, 0, 1, 1, 1});
   const Tensor y = layer.forward(context_, tensor<float>({{1, 2}}, {5, 7}), saved_);
   EXPECT_THAT(read(y), testing::ElementsAre(5, 7, 12));
 }

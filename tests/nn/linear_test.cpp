@@ -21,8 +21,7 @@ Initializer counting() {
 TEST_F(LinearTest, MultipliesAndAddsTheBias) {
   Linear layer({.inputs = 2, .outputs = 3, .weight = counting()});
   materialize(layer);
-  stream_->upload(layer.parameters()[1]->value(), std::vector<float>{10, 20, 30}.data());
-  device_->synchronize();
+  write<float>(layer.parameters()[1]->value(), {10, 20, 30});
   const Tensor y = layer.forward(context_, tensor<float>({{1, 1, 2}}, {1, 100}), saved_);
   EXPECT_EQ(y.spec(), (TensorSpec{{1, 1, 3}}));
   EXPECT_THAT(read(y), ElementsAre(411, 522, 633));

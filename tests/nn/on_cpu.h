@@ -24,9 +24,14 @@ class OnCpu : public testing::Test {
   Tensor tensor(const TensorSpec& spec, const std::vector<T>& values) {
     EXPECT_EQ(spec.elements(), static_cast<std::int64_t>(values.size()));
     Tensor result = device_->empty(spec);
-    stream_->upload(result, values.data());
-    device_->synchronize();
+    write(result, values);
     return result;
+  }
+
+  template <class T>
+  void write(const TensorView& view, const std::vector<T>& values) {
+    stream_->upload(view, values.data());
+    device_->synchronize();
   }
 
   template <class T = float>

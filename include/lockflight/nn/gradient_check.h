@@ -44,9 +44,8 @@ struct GradientCheckResult {
 ///     backward_weight into the gradients;
 ///   - that nothing is read before it is written.
 ///
-/// The layer must be smooth near the inputs.  Materialises its parameters on `device`, which must
-/// be a CPU device and outlive them; they end with their initial values and no gradient.  Waits for
-/// the device.  Throws InvalidArgument if the device is of another kind.
+/// The layer must be smooth near the inputs.  Its parameters are materialised for the check alone.
+/// Waits for the device.  Throws InvalidArgument if that is no CPU device.
 GradientCheckResult gradient_check(Device& device, Layer& layer,
                                    const std::vector<TensorSpec>& inputs,
                                    const GradientCheckOptions& options = {});
