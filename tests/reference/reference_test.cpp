@@ -22,6 +22,7 @@
 #include "lockflight/train/learning_rate.h"
 #include "lockflight/train/optimizer.h"
 #include "lockflight/train/safetensors.h"
+#include "lockflight/train/safetensors_writer.h"
 
 namespace lockflight {
 namespace {
