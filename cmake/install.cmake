@@ -12,6 +12,6 @@ write_basic_package_version_file(lockflightConfigVersion.cmake COMPATIBILITY Sam
 install(FILES ${PROJECT_BINARY_DIR}/lockflightConfig.cmake ${PROJECT_BINARY_DIR}/lockflightConfigVersion.cmake
         DESTINATION ${lockflight_package_dir})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-if(TARGET lockflight_command)
+if(LOCKFLIGHT_TOOLS)
   install(TARGETS lockflight_command)
 endif()

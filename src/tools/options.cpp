@@ -226,6 +226,19 @@ void apply_config(CLI::App& app) {
   }
 }
 
+// CLI11 would say no more than that a subcommand is missing.
+void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const auto called = [&](const CLI::App* command) {
+    return command->get_name() == arguments.front();
+  };
+  if (arguments.empty() || arguments.front().starts_with('-') ||
+      std::ranges::any_of(app.get_subcommands({}), called)) {
+    return;
+  }
+  throw InvalidArgument(fmt::format(
+      "there is no command \"{}\"; there are train, sample and schedule", arguments.front()));
+}
+
 // The subcommand, if the words come as far as that.
 const CLI::App& asked_for(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
@@ -257,6 +270,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* train = add_train(app, invocation.train);
   CLI::App* sample = add_sample(app, invocation.sample);
   add_schedule(app, invocation.schedule, schedule_as_json);
+  check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success&) {

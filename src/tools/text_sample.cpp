@@ -1,6 +1,7 @@
 #include "tools/text_sample.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -12,16 +13,18 @@ namespace {
 
 constexpr std::int64_t kBytes = 256;
 
-std::vector<std::int32_t> numbers_in(std::string_view text) {
-  std::istringstream words{std::string(text)};
+std::vector<std::int32_t> numbers_in(const std::string& text) {
+  std::istringstream words(text);
   std::vector<std::int32_t> numbers;
-  for (std::int32_t number = 0; words >> number;) {
-    numbers.push_back(number);
-  }
-  if (!words.eof()) {
-    throw InvalidArgument(fmt::format(
-        "--prompt is \"{}\"; a model of tokens that are no bytes wants their numbers: 464 3290",
-        text));
+  for (std::string word; words >> word;) {
+    const char* const end = word.data() + word.size();
+    const auto [after, failure] = std::from_chars(word.data(), end, numbers.emplace_back());
+    if (failure != std::errc() || after != end) {
+      throw InvalidArgument(
+          fmt::format("--prompt has \"{}\"; a model whose tokens are no bytes wants their numbers: "
+                      "464 3290",
+                      word));
+    }
   }
   return numbers;
 }
@@ -31,7 +34,7 @@ std::vector<std::int32_t> numbers_in(std::string_view text) {
 std::vector<std::int32_t> tokens_of(std::string_view text, std::int64_t vocabulary) {
   std::vector<std::int32_t> tokens;
   if (vocabulary > kBytes) {
-    tokens = text.empty() ? std::vector<std::int32_t>{0} : numbers_in(text);
+    tokens = text.empty() ? std::vector<std::int32_t>{0} : numbers_in(std::string(text));
   } else {
     for (const char c : text.empty() ? "\n" : text) {
       tokens.push_back(static_cast<unsigned char>(c));

@@ -148,6 +148,7 @@ class TrainRun {
     if (options_.resume) {
       report_.note(fmt::format("resumed from {} after step {}", options_.checkpoint, first_step_));
     }
+    begin_ = Clock::now();
   }
 
   void train_step() {
@@ -246,7 +247,7 @@ class TrainRun {
   std::int64_t saved_step_ = -1;
   std::optional<float> loss_;
   std::optional<double> validation_loss_;
-  Clock::time_point begin_ = Clock::now();
+  Clock::time_point begin_;
   double seconds_ = 0;  // spent in steps, without validation and saving
   double idle_sum_ = 0;
   std::int64_t idle_steps_ = 0;

@@ -21,7 +21,7 @@ class OutputFile {
   enum class Open { replace, append };
 
   /// Throws FileError if the file cannot be opened.
-  explicit OutputFile(std::filesystem::path path, Open open = Open::replace);
+  explicit OutputFile(std::filesystem::path path, Open mode = Open::replace);
   /// Closes and hides failures: call close() where they matter.
   ~OutputFile();
   OutputFile(OutputFile&& other) noexcept;

@@ -85,10 +85,10 @@ class Picture {
         "height=\"{1}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#222\">\n"
         "<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n",
         kWidth, kHeight);
-    put(kWidth / 2, 26, "middle", curve_.title, " font-size=\"17\" font-weight=\"bold\"");
+    put(kWidth / 2, 26, "middle", curve_.title, R"( font-size="17" font-weight="bold")");
     draw_axes();
-    draw_line(averaged(), kTrainingColour, " stroke-width=\"1.6\"");
-    draw_line(validation_, kValidationColour, " stroke-width=\"2\" stroke-dasharray=\"7 4\"");
+    draw_line(averaged(), kTrainingColour, R"( stroke-width="1.6")");
+    draw_line(validation_, kValidationColour, R"( stroke-width="2" stroke-dasharray="7 4")");
     for (const LossPoint& point : validation_) {
       draw_dot(x(point), y(point));
     }
@@ -208,9 +208,9 @@ class Picture {
       top += 20;
       return true;
     };
-    entry("training", training_, kTrainingColour, " stroke-width=\"1.6\"");
+    entry("training", training_, kTrainingColour, R"( stroke-width="1.6")");
     if (entry("validation", validation_, kValidationColour,
-              " stroke-width=\"2\" stroke-dasharray=\"7 4\"")) {
+              R"( stroke-width="2" stroke-dasharray="7 4")")) {
       draw_dot(left + 18, top - 24);
     }
   }
@@ -241,8 +241,9 @@ std::vector<double> round_ticks(double low, double high, int count) {
   const double first = std::floor(low / distance + 1e-9);
   const double last = std::max(std::ceil(high / distance - 1e-9), first + 1);
   std::vector<double> ticks;
-  for (double number = first; number <= last; ++number) {
-    ticks.push_back(number * distance);
+  const auto distances = static_cast<int>(last - first);
+  for (int i = 0; i <= distances; ++i) {
+    ticks.push_back((first + i) * distance);
   }
   return ticks;
 }

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kBegin = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[";
+constexpr std::string_view kBegin = R"({"displayTimeUnit":"ns","traceEvents":[)";
 constexpr std::string_view kEnd = "\n]}\n";
 
 bool sends(const schedule::Action& action) {

@@ -5,7 +5,8 @@
 namespace lockflight::benchmarks {
 
 /// Floating-point operations per second of a loop of nothing but fused multiply-adds on registers,
-/// in the widest vectors this machine has.  Takes about 10 ms.
+/// in the widest vectors this machine has: the best of ten loops of about a millisecond, so that
+/// other programs' turns on the core do not count.
 double fma_flops_per_second();
 
 }  // namespace lockflight::benchmarks

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -63,13 +65,28 @@ class Process {
     }
   }
 
+  ~Process() {
+    if (id_ > 0) {
+      ::kill(id_, SIGKILL);
+      wait();
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
   pid_t id() const { return id_; }
+  bool runs() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
+  }
   std::string out() const { return text_of(out_); }
 
   Outcome wait() {
     int status = 0;
     while (::waitpid(id_, &status, 0) < 0 && errno == EINTR) {
     }
+    id_ = 0;
     return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
             .out = out_ == "/dev/full" ? "" : out(),
             .err = text_of(err_)};
@@ -91,7 +108,7 @@ inline Words operator+(Words a, const Words& b) {
   return a;
 }
 
-/// A text with some structure, 12 KiB.
+/// A text with some structure.
 inline std::string some_text() {
   std::string text;
   for (int line = 0; text.size() < 12 * 1024; ++line) {

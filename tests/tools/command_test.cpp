@@ -221,7 +221,8 @@ TEST_F(CommandTest, InterruptsFinishTheStepSaveAndCanBeResumed) {
   const Words words = tiny_training() + Words{"--steps", "1000000", "--log-every", "1"};
   for (const auto& [signal, exit_code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
     Process process(words + Words{"--checkpoint", "model"}, work_);
-    while (process.out().find("step 3/") == std::string::npos) {
+    while (process.out().find(" 3/1000000") == std::string::npos) {
+      ASSERT_TRUE(process.runs());
       ::usleep(1000);
     }
     ::kill(process.id(), signal);
