@@ -66,7 +66,7 @@ std::string to_text(const Cell& cell) {
   }
   std::string text = to_string(cell.front());
   for (std::size_t i = 1; i < cell.size(); ++i) {
-    text += ";" + to_string(cell[i]);
+    text += fmt::format(";{}", to_string(cell[i]));
   }
   return cell.size() == 1 ? text : fmt::format("({}{}", text, kOverlapEnd);
 }
@@ -189,7 +189,7 @@ std::string write_csv(const Schedule& schedule, const CsvStyle& style) {
     text += rank == 0 ? "" : line_end;
     const std::vector<Cell>& row = schedule.rows[rank];
     for (std::size_t i = 0; i < row.size(); ++i) {
-      text += (i == 0 ? "" : ",") + to_text(row[i]);
+      text += fmt::format("{}{}", i == 0 ? "" : ",", to_text(row[i]));
     }
   }
   return text + std::string(style.ends_last_row ? line_end : "");
