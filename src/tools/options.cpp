@@ -17,7 +17,9 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  lockflight train --data input.txt --checkpoint model\n"
     "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
-    "  lockflight schedule 1f1b --ranks 4 --micro-batches 8";
+    "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
+    "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 70 internal\n"
+    "failure, 74 a file cannot be read or written, 130 interrupted (train saves and can resume)";
 
 constexpr const char* kTrainFooter =
     "Example:\n"
@@ -265,6 +267,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   bool schedule_as_json = false;
   CLI::App app("Pipeline-parallel training: plan, prove, run", "lockflight");
   app.set_help_flag("--help,-h", "Print this and exit");
+  app.set_version_flag("--version", "lockflight " LOCKFLIGHT_VERSION);
   app.require_subcommand(1);
   app.footer(kFooter);
   CLI::App* train = add_train(app, invocation.train);
@@ -273,6 +276,9 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForVersion& version) {
+    invocation.help = std::string(version.what()) + "\n";
+    return invocation;
   } catch (const CLI::Success&) {
     invocation.help = asked_for(app).help();
     return invocation;

@@ -98,7 +98,7 @@ enum class Command : std::uint8_t { help, train, sample, schedule };
 /// One of the four; the options of the others are not looked at.
 struct Invocation {
   Command command = Command::help;
-  std::string help;  ///< what to print for Command::help
+  std::string help;  ///< what to print for Command::help: the help, or the version
   TrainOptions train;
   SampleOptions sample;
   ScheduleOptions schedule;

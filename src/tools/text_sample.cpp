@@ -34,7 +34,10 @@ std::vector<std::int32_t> numbers_in(const std::string& text) {
 std::vector<std::int32_t> tokens_of(std::string_view text, std::int64_t vocabulary) {
   std::vector<std::int32_t> tokens;
   if (vocabulary > kBytes) {
-    tokens = text.empty() ? std::vector<std::int32_t>{0} : numbers_in(std::string(text));
+    tokens = numbers_in(std::string(text));
+    if (tokens.empty()) {
+      tokens.push_back(0);
+    }
   } else {
     for (const char c : text.empty() ? "\n" : text) {
       tokens.push_back(static_cast<unsigned char>(c));

@@ -10,7 +10,7 @@
 namespace lockflight::tools {
 
 /// A text's bytes or, if there are more than 256 different tokens, the numbers in it: "464 3290".
-/// Of an empty text a newline, or token 0.
+/// Of a text without any a newline, or token 0.
 /// Throws InvalidArgument if something is no number, or not below `vocabulary`.
 std::vector<std::int32_t> tokens_of(std::string_view text, std::int64_t vocabulary);
 

@@ -110,9 +110,9 @@ class TrainRun {
     while (step() < last_step_ && interrupt.signal() == 0) {
       train_step();
     }
-    finish(interrupt.signal());
-    return interrupt.signal() == 0 ? static_cast<int>(ExitCode::success)
-                                   : exit_code_of_signal(interrupt.signal());
+    const int signal = interrupt.signal();
+    finish(signal);
+    return signal == 0 ? static_cast<int>(ExitCode::success) : exit_code_of_signal(signal);
   }
 
  private:

@@ -80,6 +80,8 @@ TrainReport::TrainReport(const TrainOptions& options, const Console& console)
                               .columns = console.columns,
                               .line_interval = options.log_every}) {}
 
+TrainReport::~TrainReport() { progress_.pause(); }
+
 void TrainReport::begin(const Plan& plan, std::int64_t parameters, std::int64_t tokens) {
   if (options_.json) {
     return;

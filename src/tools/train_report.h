@@ -39,6 +39,10 @@ class TrainReport {
  public:
   /// Console and options must outlive it.
   TrainReport(const TrainOptions& options, const Console& console);
+  /// Ends the line of a bar, so that what is said about a failure has a line of its own.
+  ~TrainReport();
+  TrainReport(const TrainReport&) = delete;
+  TrainReport& operator=(const TrainReport&) = delete;
 
   /// The table of stages and the timetable.
   void begin(const Plan& plan, std::int64_t parameters, std::int64_t tokens);

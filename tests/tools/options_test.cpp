@@ -270,6 +270,12 @@ TEST(OptionsTest, HelpHasAnExampleAndNamesTheOptions) {
               AllOf(HasSubstr("train"), HasSubstr("sample"), HasSubstr("schedule")));
 }
 
+TEST(OptionsTest, TellsTheVersion) {
+  const Invocation version = parse({"--version"});
+  EXPECT_EQ(version.command, Command::help);
+  EXPECT_THAT(version.help, testing::MatchesRegex("lockflight [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
 TEST(OptionsTest, TheVocabularyFollowsTheDataUnlessItIsGiven) {
   EXPECT_EQ(vocabulary_of({.data = "a.txt"}), 256);
   EXPECT_EQ(vocabulary_of({.data = "a.bin"}), 50257);

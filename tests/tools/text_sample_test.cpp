@@ -19,6 +19,7 @@ TEST(TextSampleTest, BytesAreTokensUpTo256OfThem) {
 TEST(TextSampleTest, MoreTokensAreWrittenAsNumbers) {
   EXPECT_THAT(tokens_of("464 3290  318", 50257), ElementsAre(464, 3290, 318));
   EXPECT_THAT(tokens_of("", 50257), ElementsAre(0));
+  EXPECT_THAT(tokens_of(" ", 50257), ElementsAre(0));
   EXPECT_EQ(text_of(464, 50257) + text_of(0, 50257), "464 0 ");
 }
 
