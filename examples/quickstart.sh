@@ -36,5 +36,5 @@ fi
 exec build/release/bin/lockflight train --data "$text" \
   --layers 6 --width 192 --heads 6 --context 128 \
   --ranks 2 --schedule 1f1b --micro-batches 8 --micro-batch-rows 4 \
-  --steps 300 --learning-rate 2e-3 --warmup 30 --clip 1 --validate-every 50 \
+  --steps 260 --learning-rate 2e-3 --warmup 30 --clip 1 --validate-every 50 \
   --checkpoint $out/checkpoint --trace $out/trace.json --loss-curve $out/loss.svg
