@@ -54,18 +54,6 @@ int channel_of(const Boundary& b) {
   return 2 * b.stage + (b.kind == Boundary::Kind::activation ? 0 : 1);
 }
 
-// The transfers' names in PyTorch's letters.
-Action send_action(const Boundary& b) {
-  const bool forward = b.kind == Boundary::Kind::activation;
-  return {maker_stage(b), forward ? ActionKind::send_forward : ActionKind::send_backward,
-          b.micro_batch};
-}
-Action recv_action(const Boundary& b) {
-  const bool forward = b.kind == Boundary::Kind::activation;
-  return {taker_stage(b), forward ? ActionKind::recv_forward : ActionKind::recv_backward,
-          b.micro_batch};
-}
-
 // For every rank, how many of its actions are known to be over.
 using Clock = std::vector<int>;
 
@@ -86,6 +74,7 @@ class Lowering {
         clocks_(ranks_, Clock(ranks_, 0)) {
     program_.micro_batches = schedule.micro_batches;
     program_.placement = schedule.placement;
+    program_.ties = ties;
     program_.channels = 2 * (schedule.stages() - 1) + static_cast<int>(ties.size());
     program_.ranks.resize(ranks_);
     for (int rank = 0; rank < ranks_; ++rank) {
@@ -216,13 +205,18 @@ class Lowering {
     pending_[rank].push_back({slot, record(rank, stream), peer, taken_at_.at(output)});
   }
 
-  // The end of the step: tied gradients, and what nothing has settled.
+  // The end of the step: tied gradients, what nothing has settled, and the update.
   void finish(int rank) {
-    for (std::size_t tie = 0; tie < ties_.size() && schedule::has_backward(schedule_); ++tie) {
+    const bool trains = schedule::has_backward(schedule_);
+    for (std::size_t tie = 0; tie < ties_.size() && trains; ++tie) {
       emit_tie(rank, static_cast<int>(tie));
     }
     for (const PendingSend& send : pending_[rank]) {
       settle(rank, send);
+    }
+    if (trains) {
+      emit(rank, {.opcode = Opcode::gradient_norm});
+      emit(rank, {.opcode = Opcode::update});
     }
   }
 

@@ -12,7 +12,7 @@
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/schedule/forward_only.h"
 #include "lockflight/schedule/registry.h"
-#include "runtime/executor.h"
+#include "plan/executor.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
@@ -83,7 +83,7 @@ class Pipeline::Impl {
                plan_.batch_shape.rows());
     check_rows("forward_backward: targets", batch.targets, model_.rows().targets,
                plan_.batch_shape.rows());
-    runtime::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    plan::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
     collect_timeline();
     return {.loss = mean(done.losses), .micro_batch_losses = std::move(done.losses)};
   }
@@ -98,32 +98,37 @@ class Pipeline::Impl {
     }
     check_rows("evaluate: inputs", batch.inputs, model_.rows().inputs, rows);
     check_rows("evaluate: targets", batch.targets, model_.rows().targets, rows);
-    const runtime::Job job{.program = &forward_only(static_cast<int>(rows / micro_rows)),
-                           .boundaries = train_.boundaries,
-                           .micro_batch_rows = micro_rows,
-                           .training = false};
+    const plan::Job job{.program = &forward_only(static_cast<int>(rows / micro_rows)),
+                        .boundaries = train_.boundaries,
+                        .micro_batch_rows = micro_rows,
+                        .training = false};
     return mean(run_step(job, batch.inputs, &batch.targets, false).losses);
   }
 
   std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs) {
     const std::int64_t rows = rows_of(inputs);
     check_rows("forward: inputs", inputs, model_.rows().inputs, std::max<std::int64_t>(rows, 1));
-    const runtime::Job job{.program = &forward_only(static_cast<int>(rows)),
-                           .boundaries = row_boundaries_,
-                           .micro_batch_rows = 1,
-                           .training = false,
-                           .with_loss = false};
+    const plan::Job job{.program = &forward_only(static_cast<int>(rows)),
+                        .boundaries = row_boundaries_,
+                        .micro_batch_rows = 1,
+                        .training = false,
+                        .with_loss = false};
     return join_rows(run_step(job, inputs, nullptr, false).outputs);
   }
 
   void on_each_rank(const std::function<void(RankContext&)>& work) {
     run([&](int rank) {
-      RankContext context{.rank = rank,
-                          .ranks = world_.ranks(),
-                          .device = world_.device(rank),
-                          .stream = executors_[rank]->compute_stream(),
-                          .transport = world_.transport(rank)};
+      RankContext context = context_of(rank);
       work(context);
+    });
+  }
+
+  void update(const UpdateWork& work) {
+    run([&](int rank) {
+      RankContext context = context_of(rank);
+      executors_[rank]->enqueue_update(plan_.program,
+                                       {.gradient_norm = [&] { work.gradient_norm(context); },
+                                        .update = [&] { work.update(context); }});
     });
   }
 
@@ -185,24 +190,34 @@ class Pipeline::Impl {
   std::uint32_t step = 0;
 
  private:
+  RankContext context_of(int rank) {
+    return {.rank = rank,
+            .ranks = world_.ranks(),
+            .device = world_.device(rank),
+            .stream = executors_[rank]->compute_stream(),
+            .transport = world_.transport(rank)};
+  }
+
   void make_executors() {
     for (int rank = 0; rank < world_.ranks(); ++rank) {
-      executors_.push_back(std::make_unique<runtime::Executor>(
-          world_.device(rank), world_.transport(rank), model_.loss()));
+      executors_.push_back(std::make_unique<plan::Executor>(world_.device(rank),
+                                                            world_.transport(rank), model_.loss()));
     }
     const std::span<nn::NamedLayer> layers = model_.layers();
     for (std::size_t number = 0; number < plan_.stages.size(); ++number) {
       const StagePlan& stage = plan_.stages[number];
       executors_[stage.rank]->add_stage(
           static_cast<int>(number),
-          runtime::Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));
+          plan::Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));
     }
   }
 
   // Entries in the model's order, and for every rank the ends of the ties that it holds.
   void list_parameters() {
     parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
+    parameters_.update_ = [this](const UpdateWork& work) { update(work); };
     parameters_.step_ = &step;
+    parameters_.ranks_ = world_.ranks();
     for (const StagePlan& stage : plan_.stages) {
       for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
         for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {
@@ -252,13 +267,13 @@ class Pipeline::Impl {
     return place->second;
   }
 
-  runtime::Step run_step(const runtime::Job& job, const std::vector<HostTensor>& inputs,
-                         const std::vector<HostTensor>* targets, bool timeline) {
-    runtime::Step step_data{.inputs = &inputs,
-                            .targets = targets,
-                            .seed = options_.seed,
-                            .number = step,
-                            .timeline = timeline};
+  plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
+                      const std::vector<HostTensor>* targets, bool timeline) {
+    plan::Step step_data{.inputs = &inputs,
+                         .targets = targets,
+                         .seed = options_.seed,
+                         .number = step,
+                         .timeline = timeline};
     const auto micro_batches = static_cast<std::size_t>(job.program->micro_batches);
     step_data.losses.resize(job.with_loss ? micro_batches : 0);
     step_data.outputs.resize(job.with_loss ? 0 : micro_batches);
@@ -344,13 +359,13 @@ class Pipeline::Impl {
   nn::Model model_;
   Plan plan_;
   PipelineOptions options_;
-  runtime::Job train_;
+  plan::Job train_;
   Boundaries row_boundaries_;  // of one row
   std::map<int, plan::Program> forward_programs_;
   ParameterSet parameters_;
   Timeline timeline_;
   std::string failed_;
-  std::vector<std::unique_ptr<runtime::Executor>> executors_;
+  std::vector<std::unique_ptr<plan::Executor>> executors_;
   std::unique_ptr<runtime::RankThreads> threads_;  // last: its threads use all of the above
 };
 

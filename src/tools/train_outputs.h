@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "lockflight/runtime/timeline.h"
+#include "lockflight/plan/timeline.h"
 #include "lockflight/train/loss_curve.h"
 #include "lockflight/train/loss_log.h"
 #include "lockflight/train/trace_file.h"

@@ -63,6 +63,11 @@ class Optimizer::Impl {
     std::int64_t number;  // counted from 1
   };
 
+  struct Scratch {
+    Tensor sums;   // of squares, of every entry, f64
+    Tensor scale;  // f32 scalar
+  };
+
   struct Rule {
     std::string name;
     std::vector<std::string> kept;
@@ -83,11 +88,13 @@ class Optimizer::Impl {
       }
     }
     sums_.resize(entries.size());
+    scratch_.resize(static_cast<std::size_t>(parameters.ranks()));
     parameters.on_each_rank([this](RankContext& context) { allocate(context); });
   }
 
   double step() {
-    parameters_->on_each_rank([this](RankContext& context) { enqueue(context); });
+    parameters_->update({.gradient_norm = [this](RankContext& context) { sum_squares(context); },
+                         .update = [this](RankContext& context) { apply(context); }});
     const double norm = std::sqrt(std::accumulate(sums_.begin(), sums_.end(), 0.0));
     if (!std::isfinite(norm)) {
       refuse(norm);
@@ -144,14 +151,16 @@ class Optimizer::Impl {
         ops::fill(context.stream, kept_[i].back(), 0.0F);
       }
     }
+    scratch_[context.rank] = {
+        .sums = context.device.empty({{static_cast<std::int64_t>(entries.size())}, DType::f64}),
+        .scale = context.device.empty({{}, DType::f32})};
   }
 
-  void enqueue(RankContext& context) {
+  void sum_squares(RankContext& context) {
     Stream& stream = context.stream;
     const auto entries = parameters_->entries();
     const auto count = static_cast<std::int64_t>(entries.size());
-    const Tensor sums = context.device.empty({{count}, DType::f64});
-    const Tensor scale = context.device.empty({{}, DType::f32});
+    const Tensor& sums = scratch_[context.rank].sums;
     fill_with_zeros(stream, sums);
     for (std::int64_t i = 0; i < count; ++i) {
       const ParameterSet::Entry& entry = entries[i];
@@ -164,19 +173,23 @@ class Optimizer::Impl {
     std::iota(ranks.begin(), ranks.end(), 0);
     context.transport.all_reduce(stream, sums, ranks, kNormChannel);
     ops::clip_scale(
-        stream, scale, sums,
+        stream, scratch_[context.rank].scale, sums,
         rule_.clip_norm > 0 ? rule_.clip_norm : std::numeric_limits<double>::infinity());
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (entries[i].rank == context.rank) {
-        rule_.apply(stream, {.parameter = *entries[i].parameter,
-                             .kept = kept_[i],
-                             .scale = scale,
-                             .learning_rate = rule_.learning_rate,
-                             .number = updates + 1});
-      }
-    }
     if (context.rank == 0) {
       stream.download(sums_.data(), sums);
+    }
+  }
+
+  void apply(RankContext& context) {
+    const auto entries = parameters_->entries();
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].rank == context.rank) {
+        rule_.apply(context.stream, {.parameter = *entries[i].parameter,
+                                     .kept = kept_[i],
+                                     .scale = scratch_[context.rank].scale,
+                                     .learning_rate = rule_.learning_rate,
+                                     .number = updates + 1});
+      }
     }
   }
 
@@ -199,7 +212,8 @@ class Optimizer::Impl {
   Rule rule_;
   std::vector<std::vector<Tensor>> kept_;  // of every entry, on its rank
   std::vector<State> states_;
-  std::vector<double> sums_;  // of every entry
+  std::vector<double> sums_;      // of every entry
+  std::vector<Scratch> scratch_;  // of every rank
 };
 
 Optimizer::Optimizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -187,6 +187,8 @@ class ProgramSimulation {
         break;
       case Opcode::wait:
       case Opcode::reduce_tied:
+      case Opcode::gradient_norm:
+      case Opcode::update:
         break;
     }
   }

@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,16 +23,20 @@ struct Boundary {
   friend auto operator<=>(const Boundary&, const Boundary&) = default;
 };
 
-enum class Opcode {
-  compute,      ///< run `action` on the compute stream
-  allocate,     ///< memory for the boundary in slot `slot`, in the order of the compute stream
-  send,         ///< send slot `slot` to `peer`
-  recv,         ///< receive slot `slot` from `peer`
-  record,       ///< record `event`
-  wait,         ///< wait for `event`
-  release,      ///< free slot `slot`
-  reduce_tied,  ///< add up the gradients of tie number `slot` over its ranks, in the order of its
-                ///< stages
+/// From the first gradient_norm or update on, a rank's instructions are its update phase: it is
+/// enqueued when the optimizer steps, the rest with every forward and backward.
+enum class Opcode : std::uint8_t {
+  compute,        ///< run `action` on the compute stream
+  allocate,       ///< memory for the boundary in slot `slot`, in the order of the compute stream
+  send,           ///< send slot `slot` to `peer`
+  recv,           ///< receive slot `slot` from `peer`
+  record,         ///< record `event`
+  wait,           ///< wait for `event`
+  release,        ///< free slot `slot`
+  reduce_tied,    ///< add up the gradients of tie number `slot` over its ranks, in the order of its
+                  ///< stages
+  gradient_norm,  ///< the norm of all gradients of all ranks, which meet here
+  update,         ///< the optimizer updates all parameters of the rank
 };
 
 struct Instruction {
@@ -58,12 +64,26 @@ struct RankProgram {
   std::vector<Instruction> instructions;
 };
 
+/// The stages that hold the two copies of a tied parameter.
+struct TiedStages {
+  int first = 0;
+  int second = 0;
+};
+
 struct Program {
   int micro_batches = 0;
   schedule::Placement placement;
+  std::vector<TiedStages> ties;
   int channels = 0;
   std::vector<RankProgram> ranks;
 };
+
+/// The position of a rank's first instruction of the update phase; their number if it has none.
+std::size_t update_phase(const RankProgram& rank);
+
+/// "0SEND_F3", "1RECV_B0": the action of a transfer of that boundary, in PyTorch's letters.
+schedule::Action send_action(const Boundary& boundary);
+schedule::Action recv_action(const Boundary& boundary);
 
 /// "compute 2F0", "recv 1RECV_F0 slot 3 from rank 0", "wait event 4": one line of a listing.
 std::string to_string(const Instruction& instruction);

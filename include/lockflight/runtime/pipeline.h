@@ -13,7 +13,7 @@
 #include "lockflight/core/host_tensor.h"
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/plan.h"
-#include "lockflight/runtime/timeline.h"
+#include "lockflight/plan/timeline.h"
 
 namespace lockflight {
 
@@ -38,6 +38,12 @@ struct RankContext {
   Transport& transport;
 };
 
+/// What an optimizer enqueues on every rank, called in the order of the program.
+struct UpdateWork {
+  std::function<void(RankContext&)> gradient_norm;  ///< from gradients to their common norm
+  std::function<void(RankContext&)> update;         ///< from gradients to new parameters
+};
+
 /// All parameters of a pipeline, wherever they live.  A view of the pipeline, which must outlive
 /// it.
 class ParameterSet {
@@ -50,10 +56,15 @@ class ParameterSet {
 
   /// In the model's order: the same for every partition.
   std::span<const Entry> entries() const { return entries_; }
+  int ranks() const { return ranks_; }
 
   /// Calls `work` on every rank's host thread, then waits for the devices.  Rethrows the first
   /// failure.
   void on_each_rank(const std::function<void(RankContext&)>& work) const { on_each_rank_(work); }
+
+  /// Runs the program's update phase on every rank's host thread, with the optimizer's work where
+  /// the program has it, then waits for the devices.  Rethrows the first failure.
+  void update(const UpdateWork& work) const { update_(work); }
 
   /// Counts the pipeline's step up: an optimizer has updated all parameters.
   void count_step() const { ++*step_; }
@@ -61,7 +72,9 @@ class ParameterSet {
  private:
   friend class Pipeline;
   std::vector<Entry> entries_;
+  int ranks_ = 1;
   std::function<void(const std::function<void(RankContext&)>&)> on_each_rank_;
+  std::function<void(const UpdateWork&)> update_;
   std::uint32_t* step_ = nullptr;
 };
 

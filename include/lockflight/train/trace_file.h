@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "lockflight/runtime/timeline.h"
+#include "lockflight/plan/timeline.h"
 
 namespace lockflight::train {
 

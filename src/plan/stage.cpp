@@ -1,8 +1,8 @@
-#include "runtime/stage.h"
+#include "plan/stage.h"
 
 #include <utility>
 
-namespace lockflight::runtime {
+namespace lockflight::plan {
 
 void Stage::begin_step(int micro_batches) {
   kept_.clear();
@@ -72,4 +72,4 @@ Tensors Stage::backward(nn::Context& context, Tensors gradients, nn::Loss* loss)
   return gradients;
 }
 
-}  // namespace lockflight::runtime
+}  // namespace lockflight::plan

@@ -1,4 +1,4 @@
-#include "lockflight/runtime/timeline.h"
+#include "lockflight/plan/timeline.h"
 
 #include <gtest/gtest.h>
 

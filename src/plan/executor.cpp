@@ -1,4 +1,4 @@
-#include "runtime/executor.h"
+#include "plan/executor.h"
 
 #include <algorithm>
 #include <array>
@@ -9,10 +9,8 @@
 #include "lockflight/core/error.h"
 #include "lockflight/ops/elementwise.h"
 
-namespace lockflight::runtime {
+namespace lockflight::plan {
 
-using plan::Instruction;
-using plan::Opcode;
 using schedule::ActionKind;
 
 Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
@@ -23,7 +21,20 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
 
 void Executor::enqueue(const Job& job, Step& step) {
   begin(job, step);
-  for (std::size_t i = 0; i < program_->instructions.size(); ++i) {
+  run_from(0, update_phase(*program_));
+  if (losses_) {
+    compute_->download(step.losses.data(), losses_);
+  }
+}
+
+void Executor::enqueue_update(const Program& program, const Update& update) {
+  bind(program);
+  update_ = &update;
+  run_from(update_phase(*program_), program_->instructions.size());
+}
+
+void Executor::run_from(std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
     const auto mark = static_cast<std::int32_t>(i);
     device_.mark(mark);
     try {
@@ -34,15 +45,26 @@ void Executor::enqueue(const Job& job, Step& step) {
     }
   }
   device_.mark(-1);
-  if (losses_) {
-    compute_->download(step.losses.data(), losses_);
-  }
 }
 
 void Executor::begin(const Job& job, Step& step) {
   job_ = &job;
   step_ = &step;
-  program_ = &job.program->ranks[transport_.rank()];
+  bind(*job.program);
+  slots_.clear();
+  slots_.resize(program_->slots.size());
+  spans_.clear();
+  spans_.reserve(program_->instructions.size());  // streams write into them: they must not move
+  for (auto& [number, stage] : stages_) {
+    stage.begin_step(job.program->micro_batches);
+  }
+  if (job.with_loss && stages_.contains(job.program->placement.stages() - 1)) {
+    losses_ = device_.empty({{job.program->micro_batches}, DType::f32});
+  }
+}
+
+void Executor::bind(const Program& program) {
+  program_ = &program.ranks[transport_.rank()];
   transfers_.assign(program_->streams.size(), nullptr);
   for (std::size_t i = 1; i < program_->streams.size(); ++i) {
     auto& stream = streams_by_channel_[program_->streams[i].channel];
@@ -53,16 +75,6 @@ void Executor::begin(const Job& job, Step& step) {
   }
   while (events_.size() < static_cast<std::size_t>(program_->events)) {
     events_.push_back(device_.make_event());
-  }
-  slots_.clear();
-  slots_.resize(program_->slots.size());
-  spans_.clear();
-  spans_.reserve(program_->instructions.size());  // streams write into them: they must not move
-  for (auto& [number, stage] : stages_) {
-    stage.begin_step(job.program->micro_batches);
-  }
-  if (job.with_loss && stages_.contains(job.program->placement.stages() - 1)) {
-    losses_ = device_.empty({{job.program->micro_batches}, DType::f32});
   }
 }
 
@@ -94,6 +106,10 @@ void Executor::run(const Instruction& instruction) {
       return;
     case Opcode::reduce_tied:
       return reduce_tied(instruction);
+    case Opcode::gradient_norm:
+      return update_->gradient_norm();
+    case Opcode::update:
+      return update_->update();
   }
 }
 
@@ -196,9 +212,9 @@ void Executor::download_outputs(const Tensors& outputs, int micro_batch) {
 }
 
 // Integers (tokens that are passed along) have no gradient.
-std::vector<TensorSpec> Executor::specs_of(const plan::Boundary& boundary) const {
+std::vector<TensorSpec> Executor::specs_of(const Boundary& boundary) const {
   std::vector<TensorSpec> specs = job_->boundaries[boundary.stage];
-  if (boundary.kind == plan::Boundary::Kind::gradient) {
+  if (boundary.kind == Boundary::Kind::gradient) {
     std::erase_if(specs, [](const TensorSpec& spec) { return spec.dtype == DType::i32; });
   }
   return specs;
@@ -211,12 +227,12 @@ void Executor::allocate(int slot) {
 }
 
 void Executor::transfer(const Instruction& instruction, bool sends) {
-  const plan::Boundary& boundary = program_->slots[instruction.slot];
+  const Boundary& boundary = program_->slots[instruction.slot];
   const std::vector<TensorSpec> specs = specs_of(boundary);
   Tensors& tensors = slots_[instruction.slot];
   if (tensors.size() != specs.size()) {
     throw InvalidArgument(fmt::format("{}: {} tensors cross this boundary, the layers gave {}",
-                                      plan::to_string(instruction), specs.size(), tensors.size()));
+                                      to_string(instruction), specs.size(), tensors.size()));
   }
   Stream& stream = this->stream(instruction.stream);
   const Route route{.peer = instruction.peer,
@@ -254,7 +270,7 @@ std::string Executor::describe(std::int32_t mark) const {
   const Instruction& instruction = program_->instructions[mark];
   return fmt::format("action {} ({})", mark,
                      instruction.opcode == Opcode::compute ? schedule::to_string(instruction.action)
-                                                           : plan::to_string(instruction));
+                                                           : to_string(instruction));
 }
 
-}  // namespace lockflight::runtime
+}  // namespace lockflight::plan

@@ -3,24 +3,26 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "lockflight/comm/world.h"
+#include "lockflight/core/host_tensor.h"
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/program.h"
-#include "lockflight/runtime/pipeline.h"
-#include "lockflight/runtime/timeline.h"
-#include "runtime/stage.h"
+#include "lockflight/plan/timeline.h"
+#include "plan/stage.h"
 
-namespace lockflight::runtime {
+namespace lockflight::plan {
 
 /// A program with what it takes to run it: the same for every step.
 struct Job {
-  const plan::Program* program = nullptr;
+  const Program* program = nullptr;
   /// What each stage but the last hands on for one micro-batch.
   std::vector<std::vector<TensorSpec>> boundaries;
   std::int64_t micro_batch_rows = 1;
@@ -40,6 +42,12 @@ struct Step {
       outputs;  ///< filled by it where there is no loss, by micro-batch
 };
 
+/// The optimizer's part of the update phase: each enqueues work of its own.
+struct Update {
+  std::function<void()> gradient_norm;
+  std::function<void()> update;
+};
+
 /// The two copies of a tied parameter, as far as this rank holds them.
 struct TiedParameters {
   nn::Parameter* first = nullptr;
@@ -56,8 +64,11 @@ class Executor {
 
   Stream& compute_stream() { return *compute_; }
 
-  /// Enqueues the rank's program.  Does not wait.
+  /// Enqueues the rank's program up to the update phase.  Does not wait.
   void enqueue(const Job& job, Step& step);
+
+  /// Enqueues the program's update phase.  Does not wait.
+  void enqueue_update(const Program& program, const Update& update);
 
   /// Gives back what a step left; after the device was synchronised.
   void end_step();
@@ -69,18 +80,20 @@ class Executor {
 
  private:
   void begin(const Job& job, Step& step);
-  void run(const plan::Instruction& instruction);
-  void compute(const plan::Instruction& instruction);
-  void forward(const plan::Instruction& instruction, nn::Context& context);
+  void bind(const Program& program);
+  void run_from(std::size_t begin, std::size_t end);
+  void run(const Instruction& instruction);
+  void compute(const Instruction& instruction);
+  void forward(const Instruction& instruction, nn::Context& context);
   void allocate(int slot);
-  void transfer(const plan::Instruction& instruction, bool sends);
-  void reduce_tied(const plan::Instruction& instruction);
-  std::vector<TensorSpec> specs_of(const plan::Boundary& boundary) const;
+  void transfer(const Instruction& instruction, bool sends);
+  void reduce_tied(const Instruction& instruction);
+  std::vector<TensorSpec> specs_of(const Boundary& boundary) const;
   Tensors upload(const std::vector<HostTensor>& rows, int micro_batch);
   void download_outputs(const Tensors& outputs, int micro_batch);
   Stream& stream(int number) { return number == 0 ? *compute_ : *transfers_.at(number); }
-  TimelineSpan* begin_span(const plan::Instruction& instruction);
-  void end_span(const plan::Instruction& instruction, TimelineSpan* span);
+  TimelineSpan* begin_span(const Instruction& instruction);
+  void end_span(const Instruction& instruction, TimelineSpan* span);
 
   Device& device_;
   Transport& transport_;
@@ -94,7 +107,8 @@ class Executor {
   // Of the step under way.
   const Job* job_ = nullptr;
   Step* step_ = nullptr;
-  const plan::RankProgram* program_ = nullptr;
+  const Update* update_ = nullptr;
+  const RankProgram* program_ = nullptr;
   std::vector<Stream*> transfers_;  // by the program's number of the stream
   std::vector<Tensors> slots_;
   Tensor losses_;
@@ -102,4 +116,4 @@ class Executor {
   std::vector<TimelineSpan> spans_;
 };
 
-}  // namespace lockflight::runtime
+}  // namespace lockflight::plan

@@ -8,7 +8,7 @@
 
 #include "lockflight/nn/model.h"
 
-namespace lockflight::runtime {
+namespace lockflight::plan {
 
 /// What the last stage needs beyond its layers.
 struct LossInputs {
@@ -53,4 +53,4 @@ class Stage {
   std::vector<Kept> kept_;  // by micro-batch
 };
 
-}  // namespace lockflight::runtime
+}  // namespace lockflight::plan
