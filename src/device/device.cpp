@@ -16,6 +16,12 @@ std::string_view name_of(DeviceKind kind) {
 
 Tensor Device::empty(const TensorSpec& spec) {
   const std::size_t bytes = spec.bytes();
+  if (planned_ != nullptr) {
+    std::byte* data = planned_->take(bytes);
+    std::shared_ptr<void> storage(
+        data, [planned = planned_, bytes](void* /*memory*/) noexcept { planned->release(bytes); });
+    return {std::move(storage), TensorView(data, spec)};
+  }
   std::byte* data = allocate(bytes);
   std::shared_ptr<void> storage(data, [this, bytes](void* memory) noexcept {
     release(static_cast<std::byte*>(memory), bytes);

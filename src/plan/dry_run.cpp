@@ -7,29 +7,10 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/device/meta_device.h"
+#include "plan/materialized.h"
 
 namespace lockflight::plan {
 namespace {
-
-// Gives the parameters shapes on a device for as long as it lives.
-class Materialized {
- public:
-  Materialized(nn::Model& model, Device& device, Stream& stream) : parameters_(model.parameters()) {
-    for (nn::Parameter* parameter : parameters_) {
-      parameter->materialize(device, stream, 0);
-    }
-  }
-  ~Materialized() {
-    for (nn::Parameter* parameter : parameters_) {
-      parameter->dematerialize();
-    }
-  }
-  Materialized(const Materialized&) = delete;
-  Materialized& operator=(const Materialized&) = delete;
-
- private:
-  std::vector<nn::Parameter*> parameters_;
-};
 
 LayerProfile profile_of(nn::Layer& layer, const Tensors& outputs, Device& device) {
   LayerProfile profile;

@@ -17,7 +17,7 @@
 namespace lockflight::cpu {
 namespace {
 
-constexpr std::size_t kUnit = Arena::kAlignment;
+constexpr std::size_t kUnit = kMemoryAlignment;
 
 TEST(ArenaTest, AlignsEveryBlock) {
   Arena arena;

@@ -22,6 +22,8 @@
 #include <utility>
 
 #include "lockflight/core/tensor_spec.h"
+#include "lockflight/device/memory_use.h"
+#include "lockflight/device/planned_memory.h"
 #include "lockflight/device/tensor.h"
 
 namespace lockflight {
@@ -67,13 +69,6 @@ class Stream {
 /// What a stream is for: transfers are looked at first when several streams have something to do.
 enum class StreamRole : std::uint8_t { compute, transfer };
 
-/// Bytes of a device's memory.
-struct MemoryUse {
-  std::size_t in_use_bytes = 0;    ///< held by tensors now
-  std::size_t peak_bytes = 0;      ///< largest in_use_bytes so far
-  std::size_t reserved_bytes = 0;  ///< taken from the system
-};
-
 /// The first operation of a device that failed.
 struct DeviceFailure {
   std::exception_ptr error;
@@ -93,6 +88,11 @@ class Device {
 
   /// Memory for a tensor, not initialised.  Does not wait.  Throws DeviceError if there is none.
   Tensor empty(const TensorSpec& spec);
+  /// From here on tensors get the places of `planned`; with nullptr memory of the device's own.
+  void use(PlannedMemory* planned) { planned_ = planned; }
+  /// Takes from the system what is missing so that `bytes` of tensors find room without asking it
+  /// again.  Throws DeviceError if there is no such memory.
+  virtual void reserve(std::size_t bytes) = 0;
   virtual MemoryUse memory() const = 0;
 
   /// Names what is enqueued from here on, for failure reports: the number of an action in the
@@ -113,6 +113,9 @@ class Device {
  protected:
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void release(std::byte* data, std::size_t bytes) noexcept = 0;
+
+ private:
+  PlannedMemory* planned_ = nullptr;
 };
 
 }  // namespace lockflight

@@ -18,10 +18,6 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-std::size_t block_bytes(std::size_t bytes) {
-  return round_up(std::max<std::size_t>(bytes, 1), Arena::kAlignment);
-}
-
 // Maps one huge page more than asked for and gives back what lies before and after the aligned
 // part.
 std::byte* map_aligned(std::size_t bytes) {
@@ -65,12 +61,18 @@ void Arena::add_slab(std::size_t at_least) {
   use_.reserved_bytes += bytes;
 }
 
+void Arena::reserve(std::size_t bytes) {
+  if (std::ranges::none_of(free_, [bytes](const auto& block) { return block.second >= bytes; })) {
+    add_slab(bytes);
+  }
+}
+
 bool Arena::begins_slab(const std::byte* data) const {
   return std::ranges::any_of(slabs_, [data](const Slab& slab) { return slab.data == data; });
 }
 
 std::byte* Arena::allocate(std::size_t bytes) {
-  const std::size_t wanted = block_bytes(bytes);
+  const std::size_t wanted = aligned_bytes(bytes);
   const auto find = [&] {
     auto best = free_.end();
     for (auto it = free_.begin(); it != free_.end(); ++it) {
@@ -91,14 +93,13 @@ std::byte* Arena::allocate(std::size_t bytes) {
   if (rest != 0) {
     free_.emplace(data + wanted, rest);
   }
-  use_.in_use_bytes += wanted;
-  use_.peak_bytes = std::max(use_.peak_bytes, use_.in_use_bytes);
+  use_.take(wanted);
   return data;
 }
 
 void Arena::release(std::byte* data, std::size_t bytes) noexcept {
-  const std::size_t size = block_bytes(bytes);
-  use_.in_use_bytes -= size;
+  const std::size_t size = aligned_bytes(bytes);
+  use_.give_back(size);
   auto block = free_.emplace(data, size).first;
   const auto next = std::next(block);
   if (next != free_.end() && block->first + block->second == next->first &&

@@ -18,7 +18,6 @@ namespace lockflight::cpu {
 /// calls yields the same addresses.  Not synchronised.
 class Arena {
  public:
-  static constexpr std::size_t kAlignment = 256;
   static constexpr std::size_t kSlabBytes = std::size_t{32} << 20;
 
   Arena() = default;
@@ -29,6 +28,8 @@ class Arena {
   /// Throws DeviceError if the system has no more memory.
   std::byte* allocate(std::size_t bytes);
   void release(std::byte* data, std::size_t bytes) noexcept;
+  /// Adds a slab of `bytes` unless there is a free block that large.
+  void reserve(std::size_t bytes);
   const MemoryUse& use() const { return use_; }
 
  private:

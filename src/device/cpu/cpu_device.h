@@ -29,6 +29,7 @@ class CpuDevice final : public Device {
   DeviceKind kind() const override { return DeviceKind::cpu; }
   std::unique_ptr<Stream> make_stream(StreamRole role) override;
   std::unique_ptr<Event> make_event() override { return std::make_unique<CpuEvent>(); }
+  void reserve(std::size_t bytes) override { arena_.reserve(bytes); }
   MemoryUse memory() const override { return arena_.use(); }
   void mark(std::int32_t action) override { action_ = action; }
   std::optional<DeviceFailure> failure() const override;

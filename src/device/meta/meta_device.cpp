@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "device/meta/meta_device.h"
 #include "lockflight/core/error.h"
 
@@ -20,35 +22,70 @@ std::unique_ptr<Stream> MetaDevice::make_stream(StreamRole /*role*/) {
 }
 
 std::byte* MetaDevice::allocate(std::size_t bytes) {
-  memory_.in_use_bytes += bytes;
-  memory_.peak_bytes = std::max(memory_.peak_bytes, memory_.in_use_bytes);
+  memory_.take(bytes);
   // Addresses that nobody may touch, apart from each other, so that views and slices work.
   const std::uintptr_t address = next_address_;
-  next_address_ += (bytes + kAlignment) / kAlignment * kAlignment;
-  return reinterpret_cast<std::byte*>(address);
+  next_address_ += aligned_bytes(bytes);
+  auto* data = reinterpret_cast<std::byte*>(address);
+  if (options_.record_buffers) {
+    alive_.emplace(data, buffers_.size());
+    buffers_.push_back({.bytes = bytes, .born = calls_++, .action = action_});
+  }
+  return data;
 }
 
-void MetaDevice::release(std::byte* /*data*/, std::size_t bytes) noexcept {
-  memory_.in_use_bytes -= bytes;
+void MetaDevice::release(std::byte* data, std::size_t bytes) noexcept {
+  memory_.give_back(bytes);
+  if (const auto buffer = alive_.find(data); buffer != alive_.end()) {
+    buffers_[buffer->second].freed = calls_++;
+    alive_.erase(buffer);
+  }
+}
+
+std::vector<BufferLife> MetaDevice::take_buffers() {
+  alive_.clear();
+  calls_ = 0;
+  return std::exchange(buffers_, {});
 }
 
 void MetaDevice::account(const OpCost& cost) {
   totals_.flops += cost.flops;
   totals_.bytes_moved += cost.bytes_moved;
   ++totals_.launches;
+  if (options_.record_operations) {
+    operations_.push_back(cost);
+  }
 }
 
 OpTotals MetaDevice::take_totals() { return std::exchange(totals_, {}); }
 
 }  // namespace meta
 
-std::unique_ptr<Device> make_meta_device() { return std::make_unique<meta::MetaDevice>(); }
+namespace {
 
-OpTotals take_totals(Device& device) {
+meta::MetaDevice& as_meta(Device& device, std::string_view function) {
   if (device.kind() != DeviceKind::meta) {
-    throw InvalidArgument("take_totals: only a meta device adds up what is launched on it");
+    throw InvalidArgument(
+        fmt::format("{}: only a meta device records what is asked of it, not a {} device", function,
+                    name_of(device.kind())));
   }
-  return static_cast<meta::MetaDevice&>(device).take_totals();
+  return static_cast<meta::MetaDevice&>(device);
+}
+
+}  // namespace
+
+std::unique_ptr<Device> make_meta_device(const MetaDeviceOptions& options) {
+  return std::make_unique<meta::MetaDevice>(options);
+}
+
+OpTotals take_totals(Device& meta) { return as_meta(meta, "take_totals").take_totals(); }
+
+std::vector<OpCost> take_operations(Device& meta) {
+  return as_meta(meta, "take_operations").take_operations();
+}
+
+std::vector<BufferLife> take_buffers(Device& meta) {
+  return as_meta(meta, "take_buffers").take_buffers();
 }
 
 }  // namespace lockflight
