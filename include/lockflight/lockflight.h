@@ -51,6 +51,8 @@
 #include "lockflight/partition/balance.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/memory.h"
+#include "lockflight/plan/place.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/plan/timeline.h"

@@ -1,15 +1,10 @@
 #include "lockflight/device/planned_memory.h"
 
-#include <utility>
-
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
 
 namespace lockflight {
-
-PlannedMemory::PlannedMemory(std::byte* block, std::vector<MemoryPlace> places)
-    : block_(block), places_(std::move(places)) {}
 
 std::byte* PlannedMemory::take(std::size_t bytes) {
   if (next_ == places_.size()) {

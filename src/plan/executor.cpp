@@ -19,7 +19,28 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
       loss_(loss),
       compute_(device.make_stream(StreamRole::compute)) {}
 
+namespace {
+
+// The device hands out planned places while this lives.
+class PlannedPlaces {
+ public:
+  PlannedPlaces(Device& device, PlannedMemory* memory) : device_(device) { device.use(memory); }
+  ~PlannedPlaces() { device_.use(nullptr); }
+  PlannedPlaces(const PlannedPlaces&) = delete;
+  PlannedPlaces& operator=(const PlannedPlaces&) = delete;
+
+ private:
+  Device& device_;
+};
+
+}  // namespace
+
 void Executor::enqueue(const Job& job, Step& step) {
+  memory_.reset();
+  if (!job.layouts.empty()) {
+    memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
+  }
+  const PlannedPlaces places(device_, memory_ ? &*memory_ : nullptr);
   begin(job, step);
   run_from(0, update_phase(*program_));
   if (losses_) {
@@ -50,16 +71,16 @@ void Executor::run_from(std::size_t begin, std::size_t end) {
 void Executor::begin(const Job& job, Step& step) {
   job_ = &job;
   step_ = &step;
-  bind(*job.program);
+  bind(job.program);
   slots_.clear();
   slots_.resize(program_->slots.size());
   spans_.clear();
   spans_.reserve(program_->instructions.size());  // streams write into them: they must not move
   for (auto& [number, stage] : stages_) {
-    stage.begin_step(job.program->micro_batches);
+    stage.begin_step(job.program.micro_batches);
   }
-  if (job.with_loss && stages_.contains(job.program->placement.stages() - 1)) {
-    losses_ = device_.empty({{job.program->micro_batches}, DType::f32});
+  if (job.with_loss && stages_.contains(job.program.placement.stages() - 1)) {
+    losses_ = device_.empty({{job.program.micro_batches}, DType::f32});
   }
 }
 
@@ -165,7 +186,7 @@ void Executor::forward(const Instruction& instruction, nn::Context& context) {
   Stage& stage = stages_.at(instruction.action.stage);
   Tensors inputs = instruction.slot < 0 ? upload(*step_->inputs, micro_batch)
                                         : std::exchange(slots_[instruction.slot], {});
-  const bool last = instruction.action.stage + 1 == job_->program->placement.stages();
+  const bool last = instruction.action.stage + 1 == job_->program.placement.stages();
   if (!last || !job_->with_loss) {
     Tensors outputs = stage.forward(context, std::move(inputs), nullptr, job_->training);
     if (!last) {
@@ -180,7 +201,7 @@ void Executor::forward(const Instruction& instruction, nn::Context& context) {
   const std::vector<TensorView> target_views(targets.begin(), targets.end());
   const LossInputs loss{.loss = &loss_,
                         .targets = target_views,
-                        .scale = 1.0F / static_cast<float>(job_->program->micro_batches),
+                        .scale = 1.0F / static_cast<float>(job_->program.micro_batches),
                         .value = losses_.view().slice(micro_batch, 1).reshaped({})};
   stage.forward(context, std::move(inputs), &loss, job_->training);
 }

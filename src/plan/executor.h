@@ -8,27 +8,18 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lockflight/comm/world.h"
 #include "lockflight/core/host_tensor.h"
 #include "lockflight/nn/model.h"
-#include "lockflight/plan/program.h"
 #include "lockflight/plan/timeline.h"
+#include "plan/job.h"
 #include "plan/stage.h"
 
 namespace lockflight::plan {
-
-/// A program with what it takes to run it: the same for every step.
-struct Job {
-  const Program* program = nullptr;
-  /// What each stage but the last hands on for one micro-batch.
-  std::vector<std::vector<TensorSpec>> boundaries;
-  std::int64_t micro_batch_rows = 1;
-  bool training = true;
-  bool with_loss = true;
-};
 
 /// One step's data and results.  Must live until the devices have been synchronised.
 struct Step {
@@ -63,6 +54,11 @@ class Executor {
   void add_tie(TiedParameters tie) { ties_.push_back(tie); }
 
   Stream& compute_stream() { return *compute_; }
+
+  /// The memory in which layouts have their places.
+  void set_block(const TensorView& block) { block_ = block; }
+  /// Of the last step, where it was planned.
+  MemoryUse planned_use() const { return memory_ ? memory_->use() : MemoryUse(); }
 
   /// Enqueues the rank's program up to the update phase.  Does not wait.
   void enqueue(const Job& job, Step& step);
@@ -103,8 +99,10 @@ class Executor {
   std::unique_ptr<Stream> compute_;
   std::map<int, std::unique_ptr<Stream>> streams_by_channel_;
   std::vector<std::unique_ptr<Event>> events_;
+  TensorView block_;
 
   // Of the step under way.
+  std::optional<PlannedMemory> memory_;  // outlives all tensors below
   const Job* job_ = nullptr;
   Step* step_ = nullptr;
   const Update* update_ = nullptr;

@@ -8,10 +8,12 @@
 
 namespace lockflight::plan {
 
-/// Gives all parameters of a model shapes on a meta device for as long as it lives.
+/// Gives those parameters of a model that have no memory shapes on a meta device, for as long as it
+/// lives.
 class Materialized {
  public:
   Materialized(nn::Model& model, Device& meta, Stream& stream) : parameters_(model.parameters()) {
+    std::erase_if(parameters_, [](const nn::Parameter* p) { return p->materialized(); });
     for (nn::Parameter* parameter : parameters_) {
       parameter->materialize(meta, stream, 0);
     }

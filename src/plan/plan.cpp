@@ -12,6 +12,7 @@
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/schedule/registry.h"
+#include "plan/memory.h"
 
 namespace lockflight {
 namespace {
@@ -115,6 +116,16 @@ Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options)
   const auto split = split_of(options, profile, world.ranks());
   plan.stages = make_stages(model, profile, split, plan.schedule.placement);
   plan.program = plan::lower(plan.schedule, plan::tied_stages(model, plan.stages));
+  plan.memory = plan::memory_of(model, plan, options.optimizer_states);
+  plan.memory_limit_bytes = options.memory_limit_bytes;
+  if (options.memory_limit_bytes != 0) {
+    const auto findings = plan::beyond_limit(plan.memory, options.memory_limit_bytes);
+    if (!findings.empty()) {
+      throw PlanError(fmt::format(
+          "{}; use more ranks, smaller or fewer micro-batches, or another schedule or split",
+          fmt::join(findings, "; ")));
+    }
+  }
   return plan;
 }
 

@@ -1,11 +1,13 @@
 #include "plan/rehearse.h"
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "lockflight/plan/dry_run.h"
+#include "plan/executor.h"
 #include "plan/materialized.h"
 
 namespace lockflight::plan {
@@ -49,8 +51,8 @@ std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
   const auto home = make_meta_device();
   const auto home_stream = home->make_stream(StreamRole::compute);
   const Materialized materialized(model, *home, *home_stream);
-  const int ranks = job.program->placement.ranks();
-  const std::int64_t rows = job.micro_batch_rows * job.program->micro_batches;
+  const int ranks = job.program.placement.ranks();
+  const std::int64_t rows = job.micro_batch_rows * job.program.micro_batches;
   const std::vector<HostTensor> inputs = all_rows(model.rows().inputs, rows);
   const std::vector<HostTensor> targets = all_rows(model.rows().targets, rows);
   const std::span<nn::NamedLayer> layers = model.layers();
@@ -74,8 +76,8 @@ std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
           {.first = find(parameters, tie.first), .second = find(parameters, tie.second)});
     }
     Step step{.inputs = &inputs, .targets = &targets};
-    step.losses.resize(job.with_loss ? job.program->micro_batches : 0);
-    step.outputs.resize(job.with_loss ? 0 : job.program->micro_batches);
+    step.losses.resize(job.with_loss ? job.program.micro_batches : 0);
+    step.outputs.resize(job.with_loss ? 0 : job.program.micro_batches);
     executor.enqueue(job, step);
     executor.end_step();
     buffers.push_back(take_buffers(*device));

@@ -6,16 +6,15 @@
 
 #include "lockflight/device/meta_device.h"
 #include "lockflight/nn/model.h"
-#include "lockflight/plan/plan.h"
-#include "plan/executor.h"
+#include "plan/job.h"
 
 namespace lockflight::plan {
 
 /// Runs the job's program, up to the update phase, on one meta device for every rank, with the
 /// executor that will run it for real: so these are, in the same order, the tensors that the step
 /// asks for.  Computes nothing and takes no memory of the model's size.  BufferLife::action is the
-/// number of the instruction, or -1 for what the step takes before the first.  The model must be
-/// without memory, and is so afterwards.  Throws what the layers throw.
+/// number of the instruction, or -1 for what the step takes before the first.  Throws what the
+/// layers throw.
 std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
                                               const std::vector<StagePlan>& stages, const Job& job);
 

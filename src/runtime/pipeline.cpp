@@ -10,24 +10,12 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
-#include "lockflight/schedule/forward_only.h"
-#include "lockflight/schedule/registry.h"
 #include "plan/executor.h"
+#include "plan/job.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
 namespace {
-
-using Boundaries = std::vector<std::vector<TensorSpec>>;
-
-Boundaries boundaries_of(const std::vector<plan::LayerProfile>& profile,
-                         const std::vector<StagePlan>& stages) {
-  Boundaries boundaries;
-  for (std::size_t stage = 0; stage + 1 < stages.size(); ++stage) {
-    boundaries.push_back(profile[stages[stage].first_layer + stages[stage].layers - 1].outputs);
-  }
-  return boundaries;
-}
 
 void check_rows(const char* what, const std::vector<HostTensor>& given,
                 const std::vector<TensorSpec>& expected, std::int64_t rows) {
@@ -61,15 +49,18 @@ class Pipeline::Impl {
           fmt::format("pipeline: the plan is for {} ranks, the world has {}; plan for this world",
                       plan.ranks(), world.ranks()));
     }
-    train_ = {.program = &plan_.program,
-              .boundaries = boundaries_of(plan::dry_run(model_, plan_.batch_shape.micro_batch_rows),
-                                          plan_.stages),
-              .micro_batch_rows = plan_.batch_shape.micro_batch_rows};
-    row_boundaries_ = boundaries_of(plan::dry_run(model_, 1), plan_.stages);
+    train_ = plan::training_job(model_, plan_);
+    plan::lay_out(model_, plan_.stages, train_);
+    check_memory();
     make_executors();
     list_parameters();
     threads_ = std::make_unique<runtime::RankThreads>(world_);
-    on_each_rank([this](RankContext& context) { materialize(context); });
+    blocks_.resize(world_.ranks());
+    on_each_rank([this](RankContext& context) {
+      context.device.reserve(plan_.memory.at(context.rank).arena_bytes());
+      materialize(context);
+      make_room(context, plan_.memory[context.rank].step_bytes);
+    });
   }
 
   ~Impl() {
@@ -98,21 +89,16 @@ class Pipeline::Impl {
     }
     check_rows("evaluate: inputs", batch.inputs, model_.rows().inputs, rows);
     check_rows("evaluate: targets", batch.targets, model_.rows().targets, rows);
-    const plan::Job job{.program = &forward_only(static_cast<int>(rows / micro_rows)),
-                        .boundaries = train_.boundaries,
-                        .micro_batch_rows = micro_rows,
-                        .training = false};
+    const plan::Job& job = forward_job(
+        {.micro_batch_rows = micro_rows, .micro_batches = static_cast<int>(rows / micro_rows)});
     return mean(run_step(job, batch.inputs, &batch.targets, false).losses);
   }
 
   std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs) {
     const std::int64_t rows = rows_of(inputs);
     check_rows("forward: inputs", inputs, model_.rows().inputs, std::max<std::int64_t>(rows, 1));
-    const plan::Job job{.program = &forward_only(static_cast<int>(rows)),
-                        .boundaries = row_boundaries_,
-                        .micro_batch_rows = 1,
-                        .training = false,
-                        .with_loss = false};
+    const plan::Job& job =
+        forward_job({.micro_batches = static_cast<int>(rows), .with_loss = false});
     return join_rows(run_step(job, inputs, nullptr, false).outputs);
   }
 
@@ -126,7 +112,7 @@ class Pipeline::Impl {
   void update(const UpdateWork& work) {
     run([&](int rank) {
       RankContext context = context_of(rank);
-      executors_[rank]->enqueue_update(plan_.program,
+      executors_[rank]->enqueue_update(train_.program,
                                        {.gradient_norm = [&] { work.gradient_norm(context); },
                                         .update = [&] { work.update(context); }});
     });
@@ -186,10 +172,26 @@ class Pipeline::Impl {
   const Plan& plan() const { return plan_; }
   const ParameterSet& parameters() const { return parameters_; }
   const Timeline& timeline() const { return timeline_; }
+  MemoryUse step_memory(int rank) const { return executors_.at(rank)->planned_use(); }
 
   std::uint32_t step = 0;
 
  private:
+  // A plan of another model, or one that was changed by hand.
+  void check_memory() const {
+    for (int rank = 0; rank < world_.ranks(); ++rank) {
+      const std::size_t planned =
+          rank < static_cast<int>(plan_.memory.size()) ? plan_.memory[rank].step_bytes : 0;
+      const std::size_t needed = train_.layouts[rank].bytes;
+      if (needed > planned) {
+        throw PlanError(fmt::format(
+            "pipeline: rank {}'s step takes {} bytes, the plan has {} for it; make the plan anew "
+            "with this model",
+            rank, needed, planned));
+      }
+    }
+  }
+
   RankContext context_of(int rank) {
     return {.rank = rank,
             .ranks = world_.ranks(),
@@ -256,15 +258,28 @@ class Pipeline::Impl {
     }
   }
 
-  const plan::Program& forward_only(int micro_batches) {
-    auto [place, is_new] = forward_programs_.try_emplace(micro_batches);
+  // Made at the first use of its size, with room for it.
+  const plan::Job& forward_job(const plan::ForwardSize& size) {
+    const auto [place, is_new] = forward_jobs_.try_emplace({size.micro_batches, size.with_loss});
+    plan::Job& job = place->second;
     if (is_new) {
-      place->second = plan::lower(
-          schedule::make_schedule("forward-only",
-                                  {.ranks = world_.ranks(), .micro_batches = micro_batches}),
-          {});
+      job = plan::forward_job(model_, plan_, size);
+      plan::lay_out(model_, plan_.stages, job);
+      on_each_rank(
+          [&](RankContext& context) { make_room(context, job.layouts[context.rank].bytes); });
     }
-    return place->second;
+    return job;
+  }
+
+  // Makes a rank's block at least that large.
+  void make_room(RankContext& context, std::size_t bytes) {
+    Tensor& block = blocks_[context.rank];
+    if (block && block.spec().bytes() >= bytes) {
+      return;
+    }
+    block = Tensor();
+    block = context.device.empty({{static_cast<std::int64_t>(bytes / sizeof(float))}});
+    executors_[context.rank]->set_block(block);
   }
 
   plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
@@ -274,7 +289,7 @@ class Pipeline::Impl {
                          .seed = options_.seed,
                          .number = step,
                          .timeline = timeline};
-    const auto micro_batches = static_cast<std::size_t>(job.program->micro_batches);
+    const auto micro_batches = static_cast<std::size_t>(job.program.micro_batches);
     step_data.losses.resize(job.with_loss ? micro_batches : 0);
     step_data.outputs.resize(job.with_loss ? 0 : micro_batches);
     run([&](int rank) { executors_[rank]->enqueue(job, step_data); });
@@ -360,8 +375,8 @@ class Pipeline::Impl {
   Plan plan_;
   PipelineOptions options_;
   plan::Job train_;
-  Boundaries row_boundaries_;  // of one row
-  std::map<int, plan::Program> forward_programs_;
+  std::map<std::pair<int, bool>, plan::Job> forward_jobs_;  // by micro-batches, with loss
+  std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors
   ParameterSet parameters_;
   Timeline timeline_;
   std::string failed_;
@@ -392,5 +407,6 @@ void Pipeline::write(std::size_t entry, std::span<const float> values) {
 }
 std::uint64_t Pipeline::weights_hash() const { return impl_->weights_hash(); }
 const Timeline& Pipeline::timeline() const { return impl_->timeline(); }
+MemoryUse Pipeline::step_memory(int rank) const { return impl_->step_memory(rank); }
 
 }  // namespace lockflight

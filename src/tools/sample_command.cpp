@@ -19,7 +19,7 @@ namespace {
 
 Pipeline load(World& world, const ModelOptions& options, const std::string& checkpoint) {
   nn::Model model = build_model(options);
-  const Plan plan = make_plan(model, world, {});
+  const Plan plan = make_plan(model, world, {.schedule = "forward-only"});
   Pipeline pipeline(world, std::move(model), plan, {.timeline = false});
   train::load_weights(checkpoint, pipeline);
   return pipeline;

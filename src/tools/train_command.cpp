@@ -69,7 +69,8 @@ PlanOptions plan_options(const TrainOptions& options) {
   return {.micro_batch = {.rows = options.update.micro_batch_rows},
           .micro_batches = options.update.micro_batches,
           .schedule = options.schedule,
-          .split = parse_split(options.split, options.ranks, options.model.layers)};
+          .split = parse_split(options.split, options.ranks, options.model.layers),
+          .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
 }
 
 std::unique_ptr<train::Optimizer> make_optimizer(const ParameterSet& parameters,

@@ -179,5 +179,18 @@ TEST(ArenaTest, TheSameCallsGiveTheSameAddresses) {
   EXPECT_EQ(RandomCalls(7).run(400), RandomCalls(7).run(400));
 }
 
+TEST(ArenaTest, ReservesRoomOnce) {
+  Arena arena;
+  const std::size_t bytes = 3 * Arena::kSlabBytes;
+  arena.reserve(bytes);
+  const std::size_t reserved = arena.use().reserved_bytes;
+  EXPECT_EQ(reserved, bytes);
+  arena.reserve(bytes);
+  arena.allocate(bytes);
+  EXPECT_EQ(arena.use().reserved_bytes, reserved);
+  arena.reserve(1);
+  EXPECT_GT(arena.use().reserved_bytes, reserved);
+}
+
 }  // namespace
 }  // namespace lockflight::cpu

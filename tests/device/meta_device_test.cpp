@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
@@ -74,6 +76,37 @@ TEST(MetaDeviceTest, StreamsAndEventsDoNothing) {
 TEST(MetaDeviceTest, OnlyAMetaDeviceHasTotals) {
   const auto device = make_cpu_device();
   EXPECT_THROW(take_totals(*device), InvalidArgument);
+  EXPECT_THROW(take_operations(*device), InvalidArgument);
+  EXPECT_THROW(take_buffers(*device), InvalidArgument);
+}
+
+TEST(MetaDeviceTest, RecordsTheLivesOfTensorsInTheOrderOfTheCalls) {
+  const auto device = make_meta_device({.record_buffers = true});
+  device->mark(7);
+  Tensor a = device->empty({{10}});
+  device->mark(8);
+  Tensor b = device->empty({{20}});
+  a = Tensor();
+  const Tensor c = device->empty({{30}});
+  b = Tensor();
+  EXPECT_THAT(take_buffers(*device),
+              testing::ElementsAre(BufferLife{.bytes = 40, .born = 0, .freed = 2, .action = 7},
+                                   BufferLife{.bytes = 80, .born = 1, .freed = 4, .action = 8},
+                                   BufferLife{.bytes = 120, .born = 3, .freed = -1, .action = 8}));
+  EXPECT_TRUE(take_buffers(*device).empty());
+}
+
+TEST(MetaDeviceTest, RecordsOperationsWhereItIsAskedTo) {
+  const auto device = make_meta_device({.record_operations = true});
+  const auto stream = device->make_stream(StreamRole::compute);
+  cpu::launch(*stream, {.name = "a", .flops = 10, .bytes_moved = 3}, {});
+  cpu::launch(*stream, {.name = "b", .flops = 5, .bytes_moved = 4}, {});
+  const std::vector<OpCost> operations = take_operations(*device);
+  ASSERT_EQ(operations.size(), 2U);
+  EXPECT_EQ(operations[1].name, "b");
+  EXPECT_EQ(operations[1].flops, 5);
+  EXPECT_TRUE(take_operations(*device).empty());
+  EXPECT_TRUE(take_buffers(*device).empty());
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "lockflight/core/error.h"
+#include "lockflight/schedule/csv.h"
 #include "schedule/closed_forms.h"
 #include "schedule/schedules.h"
 
@@ -27,6 +29,22 @@ TEST(ForwardOnlyTest, KeepsNothing) {
   for_each_size([](PipelineSize size, StageTimes) {
     EXPECT_EQ(peak_activations(forward_only(size)), std::vector<int>(size.ranks, 0));
   });
+}
+
+TEST(ForwardOnlyTest, RunsThroughStagesThatLieAnywhere) {
+  const Schedule v = forward_only(Placement::v(2), 3);
+  EXPECT_EQ(write_csv(v), "0F0,0F1,3F0,3F1,0F2,3F2\n1F0,1F1,2F0,2F1,1F2,2F2\n");
+  for (int ranks = 1; ranks <= 4; ++ranks) {
+    for (int micro_batches = 1; micro_batches <= 9; ++micro_batches) {
+      for (const Placement& placement :
+           {Placement::v(ranks), Placement::loop({.ranks = ranks, .stages_per_rank = 3})}) {
+        const Schedule schedule = forward_only(placement, micro_batches);
+        EXPECT_TRUE(validate(schedule).empty());
+        EXPECT_NO_THROW(make_timetable(schedule));
+      }
+    }
+  }
+  EXPECT_THROW(forward_only(Placement::v(2), 0), InvalidArgument);
 }
 
 }  // namespace

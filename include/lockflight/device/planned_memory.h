@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
+#include <span>
 
 #include "lockflight/device/memory_use.h"
 
@@ -24,11 +24,10 @@ struct MemoryPlace {
 /// Must outlive the tensors that lie in it.  Not synchronised: its device's host thread uses it.
 class PlannedMemory {
  public:
-  /// `block` is aligned to kMemoryAlignment and holds all places.
-  PlannedMemory(std::byte* block, std::vector<MemoryPlace> places);
+  /// `block` is aligned to kMemoryAlignment and holds all places.  Both must outlive this.
+  PlannedMemory(std::byte* block, std::span<const MemoryPlace> places)
+      : block_(block), places_(places) {}
 
-  /// Starts again with the first place.
-  void restart() { next_ = 0; }
   /// The next place.  Throws DeviceError if the plan has no further one or one of another size.
   std::byte* take(std::size_t bytes);
   void release(std::size_t bytes) noexcept;
@@ -38,7 +37,7 @@ class PlannedMemory {
 
  private:
   std::byte* block_;
-  std::vector<MemoryPlace> places_;
+  std::span<const MemoryPlace> places_;
   std::size_t next_ = 0;
   MemoryUse use_;
 };

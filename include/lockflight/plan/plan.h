@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -10,6 +11,7 @@
 #include "lockflight/comm/world.h"
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/memory.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/schedule/schedule.h"
 
@@ -26,6 +28,10 @@ struct PlanOptions {
   /// Layers per stage; empty: cut so that the stage with the most floating-point operations has as
   /// few as possible.
   std::vector<int> split;
+  /// Of every rank; 0: no limit.
+  std::size_t memory_limit_bytes = 0;
+  /// Tensors of a parameter's size that the optimizer keeps for it: 2 for AdamW, 1 for SGD.
+  int optimizer_states = 2;
 };
 
 /// How many rows one step takes, and how they are cut.
@@ -52,6 +58,8 @@ struct Plan {
   schedule::Schedule schedule;
   plan::Program program;
   BatchShape batch_shape;
+  std::vector<RankMemory> memory;      ///< of every rank
+  std::size_t memory_limit_bytes = 0;  ///< of every rank; 0: no limit
 
   const BatchShape& batch() const { return batch_shape; }
   int ranks() const { return schedule.ranks(); }
@@ -65,7 +73,8 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 }  // namespace plan
 
 /// Throws InvalidArgument if options, model and world do not fit: more stages than layers, a split
-/// that does not add up to the layers, an unknown schedule.
+/// that does not add up to the layers, an unknown schedule; PlanError if a rank's memory is beyond
+/// the limit, with the action and the tensors that make its peak.
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 
 /// The table of stages.

@@ -126,6 +126,8 @@ class Pipeline {
 
   /// Of the last forward_backward.
   const Timeline& timeline() const;
+  /// What the tensors of the last forward_backward, evaluate or forward took of a rank's block.
+  MemoryUse step_memory(int rank) const;
 
  private:
   class Impl;

@@ -16,4 +16,8 @@ namespace lockflight::schedule {
 /// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch.
 Schedule forward_only(PipelineSize size);
 
+/// For stages that lie anywhere: as many micro-batches at a time as there are ranks go through a
+/// rank's stages one stage after the other.  Throws InvalidArgument unless there is a micro-batch.
+Schedule forward_only(const Placement& placement, int micro_batches);
+
 }  // namespace lockflight::schedule

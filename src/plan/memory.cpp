@@ -1,0 +1,152 @@
+#include "plan/memory.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "lockflight/plan/place.h"
+#include "plan/job.h"
+
+namespace lockflight {
+
+std::string bytes_text(std::size_t bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  const int digits = unit == 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return fmt::format("{:.{}f} {}", value, digits, kUnits[unit]);
+}
+
+namespace plan {
+namespace {
+
+// What made a buffer, for people.
+std::string maker_of(const RankProgram& program, std::int32_t number, std::int32_t peak) {
+  if (number < 0) {
+    return "losses";
+  }
+  const Instruction& instruction = program.instructions[number];
+  if (number == peak) {
+    return fmt::format("{} itself", schedule::to_string(instruction.action));
+  }
+  if (instruction.opcode == Opcode::allocate) {
+    return program.slots[instruction.slot].kind == Boundary::Kind::activation
+               ? "received activations"
+               : "received gradients";
+  }
+  const bool forward = instruction.action.kind == schedule::ActionKind::forward;
+  return fmt::format("stage {}, {}", instruction.action.stage, forward ? "forwards" : "backwards");
+}
+
+std::vector<RankMemory::Share> shares_of(const RankProgram& program,
+                                         const std::vector<BufferLife>& buffers,
+                                         const MemoryPeak& peak) {
+  struct Sum {
+    std::size_t bytes = 0;
+    std::set<int> micro_batches;
+  };
+  std::map<std::string, Sum> sums;
+  for (const std::size_t i : peak.buffers) {
+    const std::int32_t maker = buffers[i].action;
+    Sum& sum = sums[maker_of(program, maker, peak.action)];
+    sum.bytes += aligned_bytes(buffers[i].bytes);
+    if (maker >= 0 && maker != peak.action && program.instructions[maker].slot >= -1) {
+      const Instruction& instruction = program.instructions[maker];
+      sum.micro_batches.insert(instruction.opcode == Opcode::allocate
+                                   ? program.slots[instruction.slot].micro_batch
+                                   : instruction.action.micro_batch);
+    }
+  }
+  std::vector<RankMemory::Share> shares;
+  for (const auto& [what, sum] : sums) {
+    const std::size_t count = sum.micro_batches.size();
+    shares.push_back({.what = count == 0 ? what
+                                         : fmt::format("{} ({} micro-batch{})", what, count,
+                                                       count == 1 ? "" : "es"),
+                      .bytes = sum.bytes});
+  }
+  std::ranges::stable_sort(shares, std::ranges::greater(), &RankMemory::Share::bytes);
+  return shares;
+}
+
+void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
+                 std::vector<RankMemory>& memory) {
+  const bool trains = schedule::has_backward(plan.schedule);
+  const std::size_t entries = model.parameters().size();
+  // The optimizer's sums of squares, one for every parameter of the model, and its scale.
+  const std::size_t scratch =
+      aligned_bytes(entries * size_of(DType::f64)) + aligned_bytes(size_of(DType::f32));
+  for (RankMemory& rank : memory) {
+    rank.optimizer_bytes = trains ? scratch : 0;
+  }
+  for (const StagePlan& stage : plan.stages) {
+    RankMemory& rank = memory[stage.rank];
+    for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
+      for (const nn::Parameter* parameter : model.layers()[layer].layer->parameters()) {
+        const std::size_t bytes = aligned_bytes(parameter->spec().bytes());
+        rank.parameter_bytes += bytes;
+        rank.gradient_bytes += bytes;
+        rank.optimizer_bytes += trains ? bytes * static_cast<std::size_t>(optimizer_states) : 0;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimizer_states) {
+  std::vector<RankMemory> memory(static_cast<std::size_t>(plan.ranks()));
+  add_lasting(model, plan, optimizer_states, memory);
+  Job training = training_job(model, plan);
+  Job evaluation = forward_job(model, plan,
+                               {.micro_batch_rows = plan.batch_shape.micro_batch_rows,
+                                .micro_batches = plan.batch_shape.micro_batches});
+  const auto buffers = lay_out(model, plan.stages, training);
+  lay_out(model, plan.stages, evaluation);
+  for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+    const RankProgram& program = training.program.ranks[rank];
+    const MemoryPeak peak = memory_peak(buffers[rank]);
+    memory[rank].step_bytes =
+        std::max(training.layouts[rank].bytes, evaluation.layouts[rank].bytes);
+    memory[rank].step_peak_bytes = peak.bytes;
+    memory[rank].peak_action = peak.action < 0
+                                   ? "the start"
+                                   : schedule::to_string(program.instructions[peak.action].action);
+    memory[rank].peak_shares = shares_of(program, buffers[rank], peak);
+  }
+  return memory;
+}
+
+std::vector<std::string> beyond_limit(const std::vector<RankMemory>& memory,
+                                      std::size_t limit_bytes) {
+  std::vector<std::string> findings;
+  for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+    const RankMemory& needs = memory[rank];
+    if (needs.arena_bytes() <= limit_bytes) {
+      continue;
+    }
+    std::vector<std::string> shares;
+    for (const RankMemory::Share& share : needs.peak_shares) {
+      shares.push_back(fmt::format("{} {}", share.what, bytes_text(share.bytes)));
+    }
+    findings.push_back(fmt::format(
+        "rank {} needs {}, {} more than the limit of {}: parameters {}, gradients {}, optimizer "
+        "{}, and {} for the step, whose peak is at {} ({})",
+        rank, bytes_text(needs.arena_bytes()), bytes_text(needs.arena_bytes() - limit_bytes),
+        bytes_text(limit_bytes), bytes_text(needs.parameter_bytes),
+        bytes_text(needs.gradient_bytes), bytes_text(needs.optimizer_bytes),
+        bytes_text(needs.step_bytes), needs.peak_action, fmt::join(shares, ", ")));
+  }
+  return findings;
+}
+
+}  // namespace plan
+}  // namespace lockflight

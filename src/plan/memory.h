@@ -1,0 +1,22 @@
+// From rehearsed steps to the memory of every rank.
+
+#pragma once
+
+#include <vector>
+
+#include "lockflight/nn/model.h"
+#include "lockflight/plan/memory.h"
+#include "lockflight/plan/plan.h"
+
+namespace lockflight::plan {
+
+/// The memory that a plan takes with an optimizer that keeps `optimizer_states` tensors for each
+/// parameter: for its training step and for evaluating as many micro-batches.  Reads the plan's
+/// stages, schedule, program and batch.
+std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimizer_states);
+
+/// One sentence for each rank whose arena is larger than `limit_bytes`.
+std::vector<std::string> beyond_limit(const std::vector<RankMemory>& memory,
+                                      std::size_t limit_bytes);
+
+}  // namespace lockflight::plan
