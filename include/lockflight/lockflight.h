@@ -54,6 +54,7 @@
 #include "lockflight/plan/memory.h"
 #include "lockflight/plan/place.h"
 #include "lockflight/plan/plan.h"
+#include "lockflight/plan/plan_json.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/plan/timeline.h"
 #include "lockflight/runtime/pipeline.h"

@@ -49,6 +49,7 @@ class Pipeline::Impl {
           fmt::format("pipeline: the plan is for {} ranks, the world has {}; plan for this world",
                       plan.ranks(), world.ranks()));
     }
+    check_layers();
     train_ = plan::training_job(model_, plan_);
     plan::lay_out(model_, plan_.stages, train_);
     check_memory();
@@ -178,6 +179,28 @@ class Pipeline::Impl {
 
  private:
   // A plan of another model, or one that was changed by hand.
+  void check_layers() const {
+    const auto& layers = model_.layers();
+    std::size_t end = 0;
+    for (const StagePlan& stage : plan_.stages) {
+      const auto first = static_cast<std::size_t>(stage.first_layer);
+      end = first + static_cast<std::size_t>(stage.layers);
+      if (end > layers.size() || layers[first].name != stage.first_name ||
+          layers[end - 1].name != stage.last_name) {
+        throw PlanError(fmt::format(
+            "pipeline: the plan's stage on rank {} has layers {} to {}, {} … {}; the model has "
+            "other layers there: make the plan anew with this model",
+            stage.rank, first, end - 1, stage.first_name, stage.last_name));
+      }
+    }
+    if (end != layers.size()) {
+      throw PlanError(
+          fmt::format("pipeline: the plan has {} layers, the model {}; make the plan anew with "
+                      "this model",
+                      end, layers.size()));
+    }
+  }
+
   void check_memory() const {
     for (int rank = 0; rank < world_.ranks(); ++rank) {
       const std::size_t planned =

@@ -51,6 +51,14 @@ struct StagePlan {
   std::int64_t parameters = 0;
   double forward_flops = 0;        ///< of one micro-batch
   std::size_t boundary_bytes = 0;  ///< what it hands to the next stage for one micro-batch
+  /// Of one micro-batch, as the plan expects it; 0 where it does not know.
+  double forward_seconds = 0;
+  double input_gradient_seconds = 0;
+  double weight_gradient_seconds = 0;
+
+  double seconds() const {
+    return forward_seconds + input_gradient_seconds + weight_gradient_seconds;
+  }
 };
 
 struct Plan {

@@ -1,0 +1,123 @@
+#include "lockflight/plan/plan_json.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/comm/world.h"
+#include "lockflight/core/error.h"
+#include "lockflight/core/random.h"
+#include "lockflight/nn/gpt2.h"
+
+namespace lockflight {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+using Json = nlohmann::ordered_json;
+
+Plan small_plan() {
+  nn::Model model = nn::gpt2(
+      {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16, .tied = true});
+  World world = World::threads({.ranks = 3});
+  return make_plan(
+      model, world,
+      {.micro_batch = {.rows = 2}, .micro_batches = 4, .memory_limit_bytes = std::size_t{1} << 30});
+}
+
+TEST(PlanJsonTest, LoadsWhatWasSaved) {
+  const Plan plan = small_plan();
+  const std::string text = plan_to_json(plan);
+  const Plan loaded = plan_from_json(text);
+  EXPECT_EQ(plan_to_json(loaded), text);
+  EXPECT_EQ(to_string(loaded.program), to_string(plan.program));
+  EXPECT_EQ(loaded.schedule, plan.schedule);
+  EXPECT_EQ(loaded.memory[1].arena_bytes(), plan.memory[1].arena_bytes());
+  EXPECT_EQ(loaded.memory_limit_bytes, plan.memory_limit_bytes);
+}
+
+struct Contradiction {
+  std::function<void(Json&)> change;
+  std::string sentence;
+};
+
+TEST(PlanJsonTest, NamesWhatContradictsTheRest) {
+  const std::vector<Contradiction> contradictions = {
+      {[](Json& j) { j["version"] = 2; }, "version is 2, but this program reads version 1"},
+      {[](Json& j) { j["format"] = "soup"; }, "format is 'soup', expected 'lockflight plan'"},
+      {[](Json& j) { j.erase("stages"); }, "the file has no 'stages'"},
+      {[](Json& j) { j["stages"][1]["layers"] = -1; }, "stages[1].layers is -1, expected"},
+      {[](Json& j) { j["stages"][1]["layers"] = 2.5; }, "stages[1].layers is 2.5, expected"},
+      {[](Json& j) { j["stages"][1]["layers"] = 1e300; }, "stages[1].layers is 1e+300, expected"},
+      {[](Json& j) { j["stages"][1]["first_layer"] = 1; }, "but the stages before end with layer"},
+      {[](Json& j) { j["stages"][1]["rank"] = 2; },
+       "stages[1].rank is 2, but the schedule runs stage 1 on rank 1"},
+      {[](Json& j) { j["stages"].erase(2); }, "stages has 2 stages, but the schedule has 3"},
+      {[](Json& j) { j["stages"].push_back(j["stages"][2]); }, "stages[3].first_layer is"},
+      {[](Json& j) { j["stages"][0]["forward_flops"] = -1; },
+       "stages[0].forward_flops is -1, expected a number that is finite and not negative"},
+      {[](Json& j) { j["micro_batches"] = 5; }, "micro_batches is 5, but the schedule has 4"},
+      {[](Json& j) { j["schedule"]["rows"][1] = "1F0,soup"; }, "row 2, cell 2"},
+      {[](Json& j) { j["schedule"]["rows"][0] = "0B0,0F0,0F1,0B1,0F2,0B2,0F3,0B3"; },
+       "schedule cannot run"},
+      {[](Json& j) { j["ties"][0]["second"] = 9; }, "ties[0].second is 9, expected"},
+      {[](Json& j) { j["memory"].erase(0); }, "memory is of 2 ranks, but the schedule has 3"},
+      {[](Json& j) { j["memory"][0]["step_peak_bytes"] = std::int64_t{1} << 40; },
+       "memory[0].step_peak_bytes is 1099511627776, more than"},
+      {[](Json& j) { j["memory"] = 7; }, "memory is no list"},
+  };
+  const Json good = Json::parse(plan_to_json(small_plan()));
+  for (const Contradiction& contradiction : contradictions) {
+    Json bad = good;
+    contradiction.change(bad);
+    EXPECT_THAT([&] { plan_from_json(bad.dump()); },
+                ThrowsMessage<DataError>(HasSubstr(contradiction.sentence)));
+  }
+}
+
+TEST(PlanJsonTest, NamesTheLineOfWhatIsNoJson) {
+  EXPECT_THAT([] { plan_from_json("{\n \"format\": oops}"); },
+              ThrowsMessage<DataError>(HasSubstr("line 2, column 12")));
+  EXPECT_THAT([] { plan_from_json(""); }, ThrowsMessage<DataError>(HasSubstr("no JSON")));
+}
+
+// Whatever is done to the text, it loads or ends in one sentence.
+TEST(PlanJsonTest, SurvivesDamage) {
+  const std::string good = plan_to_json(small_plan());
+  Random random({.seed = 3});
+  int refused = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string text = good;
+    const std::uint64_t changes = 1 + random.next_below(3);
+    for (std::uint64_t change = 0; change < changes; ++change) {
+      const std::size_t place = random.next_below(text.size());
+      switch (random.next_below(4)) {
+        case 0:
+          text[place] = static_cast<char>(random.next_below(256));
+          break;
+        case 1:
+          text.erase(place, 1 + random.next_below(40));
+          break;
+        case 2:
+          text.insert(place, std::to_string(random.next_u64()));
+          break;
+        default:
+          text.resize(place + 1);
+      }
+    }
+    try {
+      plan_from_json(text);
+    } catch (const DataError& error) {
+      EXPECT_NE(std::string(error.what()), "");
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace lockflight
