@@ -15,7 +15,7 @@ text=
 if (($# == 1)); then
   if [[ ! -f $1 || ! -r $1 ]]; then
     echo "quickstart: '$1' is no file that can be read" >&2
-    exit 65
+    exit 74
   fi
   text=$(realpath -- "$1")
 fi

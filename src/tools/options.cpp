@@ -280,7 +280,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
     invocation.help = std::string(version.what()) + "\n";
     return invocation;
   } catch (const CLI::Success&) {
-    invocation.help = asked_for(app).help();
+    invocation.help = app.help();
     return invocation;
   } catch (const CLI::Error& error) {
     const CLI::App& chosen = asked_for(app);

@@ -1,9 +1,14 @@
 #include "tools/train_outputs.h"
 
+#include "lockflight/train/checkpoint.h"
+
 namespace lockflight::tools {
 
 TrainOutputs::TrainOutputs(const TrainOptions& options, std::int64_t first_step)
     : options_(options), first_step_(first_step) {
+  if (!options.checkpoint.empty()) {
+    train::prepare_checkpoint_folder(options.checkpoint);
+  }
   if (!options.loss_log.empty()) {
     log_.emplace(options.loss_log, first_step);
   }

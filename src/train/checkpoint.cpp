@@ -201,6 +201,16 @@ void read_tensors(const SafetensorsFile& file, const TensorSet& set) {
 
 }  // namespace
 
+void prepare_checkpoint_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  check_result(error, folder, "create the folder");
+  const fs::path probe = folder / (std::string("step-probe") + kPartial);
+  OutputFile(probe).close();
+  fs::remove(probe, error);
+  check_result(error, probe, "remove the file");
+}
+
 fs::path save_checkpoint(const fs::path& folder, const Pipeline& pipeline,
                          const Optimizer& optimizer, const CheckpointInfo& info) {
   Manifest manifest{.info = info, .model = {}, .optimizer = {}};

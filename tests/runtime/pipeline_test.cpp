@@ -28,23 +28,6 @@ struct Outcome {
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-std::map<std::string, std::vector<float>> gradients_of(Pipeline& pipeline) {
-  std::map<std::string, std::vector<float>> gradients;
-  for (const auto& entry : pipeline.parameters().entries()) {
-    gradients[entry.parameter->name()].resize(
-        static_cast<std::size_t>(entry.parameter->elements()));
-  }
-  pipeline.parameters().on_each_rank([&](RankContext& context) {
-    for (const auto& entry : pipeline.parameters().entries()) {
-      if (entry.rank == context.rank) {
-        context.stream.download(gradients.at(entry.parameter->name()).data(),
-                                entry.parameter->grad());
-      }
-    }
-  });
-  return gradients;
-}
-
 struct Case {
   int ranks = 1;
   std::string schedule = "1f1b";
@@ -74,7 +57,7 @@ Outcome run_two_steps(const Case& given) {
     outcome.losses.insert(outcome.losses.end(), result.micro_batch_losses.begin(),
                           result.micro_batch_losses.end());
   }
-  outcome.gradients = gradients_of(pipeline);
+  outcome.gradients = test::gradients_of(pipeline);
   return outcome;
 }
 
@@ -111,9 +94,9 @@ TEST(PipelineTest, AddsUpGradientsOverSteps) {
   Pipeline pipeline(world, std::move(model), plan);
   const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
   const float first_loss = pipeline.forward_backward(batch).loss;
-  const auto once = gradients_of(pipeline);
+  const auto once = test::gradients_of(pipeline);
   EXPECT_EQ(pipeline.forward_backward(batch).loss, first_loss);
-  for (const auto& [name, twice] : gradients_of(pipeline)) {
+  for (const auto& [name, twice] : test::gradients_of(pipeline)) {
     for (std::size_t i = 0; i < twice.size(); ++i) {
       EXPECT_NEAR(twice[i], 2 * once.at(name)[i], 1e-5) << name << " " << i;
     }
@@ -128,9 +111,9 @@ TEST(PipelineTest, EvaluatesToTheLossOfTrainingWhereNothingIsDropped) {
         make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
     Pipeline pipeline(world, std::move(model), plan);
     const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
-    const auto before = gradients_of(pipeline);
+    const auto before = test::gradients_of(pipeline);
     const float evaluated = pipeline.evaluate(batch);
-    EXPECT_EQ(gradients_of(pipeline), before);
+    EXPECT_EQ(test::gradients_of(pipeline), before);
     EXPECT_EQ(evaluated, pipeline.forward_backward(batch).loss);
   }
 }

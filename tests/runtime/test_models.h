@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "lockflight/comm/world.h"
 #include "lockflight/core/random.h"
@@ -62,6 +64,24 @@ inline Batch token_batch(std::int64_t rows, std::uint32_t step) {
     }
   }
   return batch;
+}
+
+/// All gradients by the names of their parameters.  Waits.
+inline std::map<std::string, std::vector<float>> gradients_of(Pipeline& pipeline) {
+  std::map<std::string, std::vector<float>> gradients;
+  for (const auto& entry : pipeline.parameters().entries()) {
+    gradients[entry.parameter->name()].resize(
+        static_cast<std::size_t>(entry.parameter->elements()));
+  }
+  pipeline.parameters().on_each_rank([&](RankContext& context) {
+    for (const auto& entry : pipeline.parameters().entries()) {
+      if (entry.rank == context.rank) {
+        context.stream.download(gradients.at(entry.parameter->name()).data(),
+                                entry.parameter->grad());
+      }
+    }
+  });
+  return gradients;
 }
 
 }  // namespace lockflight::test

@@ -115,7 +115,7 @@ TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
   for (const ScheduleInfo& info : schedules()) {
     std::string room(info.name == "1f1b" ? "one_f_one_b" : info.name);
     std::ranges::replace(room, '-', '_');
-    std::ifstream header(LOCKFLIGHT_INCLUDE_DIR "/lockflight/schedule/" + room + ".h");
+    std::ifstream header(LOCKFLIGHT_SOURCE_DIR "/include/lockflight/schedule/" + room + ".h");
     ASSERT_TRUE(header) << room;
     std::string shown;
     for (std::string text; std::getline(header, text);) {
@@ -126,6 +126,35 @@ TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
     }
     EXPECT_EQ(shown, draw_grid(info.make({.ranks = 4, .micro_batches = 4}))) << room;
   }
+}
+
+// The fenced blocks of a page that begin with a timetable's first rank.
+std::vector<std::string> timetables_of(const std::string& page) {
+  std::ifstream file(LOCKFLIGHT_SOURCE_DIR "/" + page);
+  std::vector<std::string> found;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("```")) {
+      inside = false;
+    } else if (inside || line.starts_with("rank 0  ")) {
+      if (!inside) {
+        found.emplace_back();
+      }
+      inside = true;
+      found.back() += line + "\n";
+    }
+  }
+  return found;
+}
+
+TEST(GridTest, DrawsWhatTheDocumentationShows) {
+  EXPECT_THAT(
+      timetables_of("README.md"),
+      testing::ElementsAre(draw_grid(make_schedule("1f1b", {.ranks = 4, .micro_batches = 8}))));
+  EXPECT_THAT(
+      timetables_of("docs/schedules.md"),
+      testing::ElementsAre(draw_grid(make_schedule("gpipe", {.ranks = 4, .micro_batches = 4})),
+                           draw_grid(make_schedule("1f1b", {.ranks = 4, .micro_batches = 4}))));
 }
 
 }  // namespace

@@ -136,6 +136,17 @@ TEST_F(CommandTest, AnOutputThatCannotBeOpenedIs74) {
   }
 }
 
+// Hours of training would be lost if it turned out at their end only.
+TEST_F(CommandTest, ACheckpointFolderThatCannotBeMadeIs74BeforeTheFirstStep) {
+  write("file", "");
+  for (const char* folder : {"file", "file/model", "/dev/full", "/proc/model"}) {
+    const Outcome outcome = run(tiny_training() + Words{"--checkpoint", folder});
+    EXPECT_EQ(outcome.exit_code, 74) << folder;
+    EXPECT_THAT(outcome.err, AllOf(StartsWith("lockflight: "), HasSubstr(folder)));
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
 TEST_F(CommandTest, AFullDiskIs74) {
   for (const char* option : {"--trace", "--loss-curve", "--loss-log"}) {
     const Outcome outcome = run(tiny_training() + Words{option, "/dev/full"});

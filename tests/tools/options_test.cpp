@@ -260,7 +260,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(OptionsTest, HelpHasAnExampleAndNamesTheOptions) {
   const Invocation train = parse({"train", "--help"});
   EXPECT_EQ(train.command, Command::help);
-  EXPECT_THAT(train.help, AllOf(HasSubstr("Example:\n  lockflight train --data"),
+  EXPECT_THAT(train.help, AllOf(HasSubstr("Usage: lockflight train [OPTIONS]"),
+                                HasSubstr("Example:\n  lockflight train --data"),
                                 HasSubstr("--micro-batch-rows"), HasSubstr("--loss-log")));
   EXPECT_THAT(parse({"sample", "--help"}).help,
               AllOf(HasSubstr("Example:\n  lockflight sample"), HasSubstr("--temperature")));

@@ -178,6 +178,16 @@ TEST(CheckpointTest, TheNextOneTakesThePlaceOfTheOneBefore) {
   EXPECT_EQ(read_checkpoint(path).step, 1U);
 }
 
+TEST(CheckpointTest, PreparesAFolderAndLeavesItEmptyOrSaysWhyItCannot) {
+  const ScratchFolder folder;
+  prepare_checkpoint_folder(folder / "a/b");
+  EXPECT_THAT(names_in(folder / "a/b"), testing::IsEmpty());
+  prepare_checkpoint_folder(folder / "a/b");
+  write_file(folder / "file", "");
+  EXPECT_THAT(error_text<FileError>([&] { prepare_checkpoint_folder(folder / "file"); }),
+              HasSubstr("file: cannot create the folder: Not a directory"));
+}
+
 TEST(CheckpointTest, LeavesOtherFilesInItsFolderAlone) {
   const ScratchFolder folder;
   write_file(folder / "notes.txt", "mine");

@@ -33,6 +33,10 @@ struct CheckpointInfo {
   std::int64_t optimizer_updates = 0;    ///< set by save_checkpoint
 };
 
+/// Makes the folder, if it is not there, and tries whether a file can be made in it: a run learns
+/// before its first step that it could not be saved after its last.  Throws FileError.
+void prepare_checkpoint_folder(const std::filesystem::path& folder);
+
 /// Saves all parameters and the optimizer's state, with the pipeline's step whatever info.step
 /// says.  One tensor at a time is in host memory.  Waits.  Returns the folder of this checkpoint.
 /// Throws FileError, and leaves the checkpoint before as it is, if something cannot be written;
