@@ -8,11 +8,14 @@
 #include <span>
 #include <utility>
 
+#include "lockflight/core/random.h"
 #include "partition/chain.h"
 #include "partition/recompute.h"
 
 namespace lockflight::partition {
 namespace {
+
+constexpr int kMoves = 3;  // of cuts, before a new local search
 
 // What partitions are ordered by.
 struct Value {
@@ -25,6 +28,7 @@ struct Value {
 struct Candidate {
   std::vector<int> cuts;
   std::vector<int> recomputed;
+  std::vector<Ticks> plain_times;  // of each rank, without what is computed again
   Value value;
 };
 
@@ -50,15 +54,20 @@ class Search {
         steps_left_(steps),
         stages_of_rank_(stages_of_ranks(costs.problem())) {}
 
+  // A third of the steps for each: a first answer, the proof, and a better answer if that failed.
   Found run() {
-    const std::int64_t for_proof = steps_left_ / 2;
-    steps_left_ -= for_proof;
+    const std::int64_t third = steps_left_ / 3;
+    steps_left_ = third;
     for (const std::vector<int>& start : starts()) {
       improve(start);
     }
-    steps_left_ = std::max<std::int64_t>(steps_left_, 0) + for_proof;
+    steps_left_ = std::max<std::int64_t>(steps_left_, 0) + third;
     branch();
     const bool finished = steps_left_ > 0 && choices_proved_;
+    if (!finished) {
+      steps_left_ = third;
+      wander();
+    }
     return {.cuts = std::move(best_.cuts),
             .recomputed = std::move(best_.recomputed),
             .memory_bytes = best_.value.memory_bytes,
@@ -78,12 +87,12 @@ class Search {
   // alone show that it is not better than the best one.
   std::optional<Candidate> candidate(const std::vector<int>& cuts) {
     std::vector<Ticks> times = plain_times(cuts);
-    steps_left_ -= costs_.stages();
+    steps_left_ -= 4L * costs_.stages();
     if (!best_.cuts.empty() && best_.value.memory_bytes == 0 &&
         sorted(times) >= best_.value.times) {
       return std::nullopt;
     }
-    Candidate result{.cuts = cuts, .recomputed = {}, .value = {}};
+    Candidate result{.cuts = cuts, .recomputed = {}, .plain_times = times, .value = {}};
     for (int r = 0; r < static_cast<int>(problem().ranks.size()); ++r) {
       const Choice choice = choice_of(r, cuts);
       times[r] += choice.ticks;
@@ -202,15 +211,50 @@ class Search {
   }
 
   bool move(int first, int last, int by) {
-    std::vector<int> cuts = best_.cuts;
+    const std::vector<int>& now = best_.cuts;
+    if (now[first] + by <= now[first - 1] || now[last] + by >= now[last + 1]) {
+      return false;
+    }
+    std::vector<int> cuts = now;
     for (int s = first; s <= last; ++s) {
       cuts[s] += by;
       if (cuts[s] < cuts_.lowest(s) || cuts[s] > cuts_.highest(s) || !cuts_.allowed(cuts[s])) {
         return false;
       }
     }
-    --steps_left_;
-    return cuts[first - 1] < cuts[first] && cuts[last] < cuts[last + 1] && take_if_better(cuts);
+    return may_be_better(cuts, first, last) && take_if_better(cuts);
+  }
+
+  // Whether the ranks whose stages change take no longer than the slowest does now.
+  bool may_be_better(std::span<const int> cuts, int first, int last) {
+    steps_left_ -= last - first + 2;
+    if (best_.value.memory_bytes > 0) {
+      return true;
+    }
+    times_ = best_.plain_times;
+    for (int s = first - 1; s <= last; ++s) {
+      times_[costs_.rank_of(s)] +=
+          costs_.time(s, cuts[s], cuts[s + 1]) - costs_.time(s, best_.cuts[s], best_.cuts[s + 1]);
+    }
+    return std::ranges::max(times_) <= best_.value.times.front();
+  }
+
+  // Local search from places near the best, drawn at random.
+  void wander() {
+    Random random({.seed = 0});
+    const auto below = [&](int bound) { return static_cast<int>(random.next_below(bound)); };
+    while (!done() && costs_.stages() > 1) {
+      std::vector<int> cuts = best_.cuts;
+      for (int k = 0; k < kMoves; ++k) {
+        const int s = 1 + below(costs_.stages() - 1);
+        const int low = std::max(cuts_.lowest(s), cuts[s - 1] + 1);
+        const int high = std::min(cuts_.highest(s), cuts[s + 1] - 1);
+        const int cut = low + below(high - low + 1);
+        cuts[s] = cuts_.allowed(cut) ? cut : cuts[s];
+      }
+      --steps_left_;
+      improve(cuts);
+    }
   }
 
   // --- branch and bound -------------------------------------------------------------------------
@@ -258,6 +302,7 @@ class Search {
       return true;
     }
     std::int64_t memory_bytes = 0;
+    steps_left_ -= static_cast<std::int64_t>(memory_.size());
     for (std::size_t r = 0; r < memory_.size(); ++r) {
       memory_bytes = std::max(memory_bytes, beyond(problem().ranks[r], memory_[r].bytes()));
     }

@@ -39,15 +39,6 @@ std::vector<std::int64_t> memory_of_stages(const Problem& problem, std::int64_t 
   return memory;
 }
 
-bool within(const Costs& costs, std::span<const int> cuts) {
-  for (int s = 0; s < costs.stages(); ++s) {
-    if (costs.memory(s, cuts[s], cuts[s + 1]).bytes() > costs.rank_at(s).memory_bytes) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // What the ranks with less than their stages need must be raised to.
 std::int64_t memory_needed(const Costs& costs, std::span<const int> cuts) {
   std::int64_t needed = 0;
@@ -180,15 +171,20 @@ std::variant<Partition, Misfit> solve_as_chain(const Costs& costs, const Cuts& c
   return partition;
 }
 
+double slowest_of(const std::vector<Load>& loads) {
+  return std::ranges::max(loads, {}, &Load::seconds).seconds;
+}
+
+// at_least: what the slowest rank takes in any case, if more is known than nothing.
 std::variant<Partition, Misfit> solve_by_search(const Costs& costs, const Cuts& cuts,
-                                                const Effort& effort) {
+                                                const Effort& effort, double at_least) {
   const Problem& problem = costs.problem();
   const Found found = search(costs, cuts, Goal::fastest, effort.steps);
   if (found.memory_bytes > 0) {
     return make_misfit(problem, found, effort);
   }
   Partition partition = make_partition(problem, found.cuts, found.recomputed);
-  partition.slowest_proved = found.proved;
+  partition.slowest_proved = found.proved || slowest_of(partition.loads) <= at_least;
   partition.proved_optimal = found.proved;
   return partition;
 }
@@ -202,15 +198,16 @@ std::variant<Partition, Misfit> solve(const Problem& problem, const Effort& effo
   if (is_chain(problem)) {
     return solve_as_chain(costs, cuts, effort);
   }
+  double at_least = 0;
   if (one_stage_per_rank(problem)) {
-    // Where memory does not bind, there is nothing to recompute.
-    const auto chain =
+    const auto unlimited =
         solve_chain(costs, cuts, memory_of_stages(problem, kUnlimited), effort.steps);
-    if (within(costs, chain->cuts)) {
+    if (memory_needed(costs, unlimited->cuts) == 0) {  // then there is nothing to recompute
       return solve_as_chain(costs, cuts, effort);
     }
+    at_least = slowest_of(make_partition(problem, unlimited->cuts, {}).loads);
   }
-  return solve_by_search(costs, cuts, effort);
+  return solve_by_search(costs, cuts, effort, at_least);
 }
 
 std::string to_string(const Misfit& misfit) {
