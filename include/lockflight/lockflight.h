@@ -49,6 +49,8 @@
 #include "lockflight/ops/reduce.h"
 #include "lockflight/ops/sgd.h"
 #include "lockflight/partition/balance.h"
+#include "lockflight/partition/problem.h"
+#include "lockflight/partition/solve.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/memory.h"

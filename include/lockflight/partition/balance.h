@@ -1,4 +1,4 @@
-// Cutting a list of layers into stages.
+// Cutting a list of layers into stages when all that counts is their number or their cost.
 
 #pragma once
 
@@ -7,13 +7,15 @@
 
 namespace lockflight::partition {
 
-/// Cuts layers into consecutive stages so that the slowest stage costs as little as possible, and
-/// among such cuts the sum of squares of the stages' costs is least, so that the others are even
-/// too. Exact, in stages · layers² steps; of cuts that are equal in both, the one with the most
-/// layers in the first stages.
-///   costs    of each layer, in any unit; finite and not negative, at most 1e150 in all
+/// Numbers of layers per stage that differ by at most one, the larger ones first.
+/// Throws InvalidArgument if there are fewer layers than stages or no stage.
+std::vector<int> even(int layers, int stages);
+
+/// Makes the costliest stage as cheap as possible, then the next costliest, and so on: solve() with
+/// one stage per rank and nothing but these costs.
+///   costs    of each layer, in any unit; finite and not negative
 ///   returns  the number of layers of each stage, all at least 1
-/// Throws InvalidArgument if there are fewer layers than stages, no stage, or costs beyond their
+/// Throws InvalidArgument if there are fewer layers than stages, no stage, or a cost beyond its
 /// bounds.
 std::vector<int> balance(std::span<const double> costs, int stages);
 
