@@ -161,7 +161,7 @@ class CompleteCheck {
       return;
     }
     if (content() == Content::nothing || content() == Content::memory) {
-      wrong("takes slot {}, into which nothing has come yet", now_->slot);
+      wrong("takes slot {}, but {} has not come yet", now_->slot, describe(*needed));
     }
     content() = Content::nothing;
   }

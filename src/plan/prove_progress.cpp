@@ -6,6 +6,7 @@
 // not depend on the order in which streams are looked at, so one run decides.
 
 #include <algorithm>
+#include <optional>
 
 #include "plan/boundaries.h"
 #include "plan/proving.h"
@@ -71,6 +72,13 @@ class ProgressCheck {
     Number next_waiter = kNone;  // for the same event
     bool posted = false;         // stands at a transfer
   };
+  // An instruction of a rank.
+  struct Point {
+    int rank = 0;
+    std::ptrdiff_t position = 0;
+    friend bool operator==(const Point&, const Point&) = default;
+  };
+
   // A rank's streams by channel, ascending.
   struct ChannelEnd {
     int channel = 0;
@@ -298,22 +306,29 @@ class ProgressCheck {
   }
 
   void report_lonely(const StreamState& stream) {
-    const Instruction& instruction = at(stream);
-    findings_.add(Finding::Kind::deadlock, place(stream), "{} waits for {}, which never comes",
-                  to_string(instruction), awaited(stream));
+    const Point here = stand(stream);
+    findings_.add(Finding::Kind::deadlock,
+                  {.rank = here.rank, .stream = stream.number, .position = here.position},
+                  "{} waits for {}, which never comes", to_string(at(here)), awaited_text(stream));
   }
 
   void report_circle(Number begin) {
     const std::vector<Number> circle = circle_of(begin);
     std::string sentence = "a circle:";
+    std::optional<Point> told;
     for (const Number number : circle) {
       const StreamState& stream = streams_[number];
-      sentence +=
-          fmt::format("{} rank {} stands at {} (stream {}, instruction {}), which waits for {}",
-                      number == circle.front() ? "" : ";", stream.rank, to_string(at(stream)),
-                      stream.number, order_[stream.next], awaited(stream));
+      const Point here = stand(stream);
+      if (here != told) {
+        sentence += fmt::format("{} rank {} stands at {}", told ? ";" : "", here.rank, text(here));
+      }
+      sentence += fmt::format(", which waits for {}", awaited_text(stream));
+      told = awaited(stream);
     }
-    findings_.add(Finding::Kind::deadlock, place(streams_[circle.front()]), "{}", sentence);
+    const Point first = stand(streams_[circle.front()]);
+    findings_.add(Finding::Kind::deadlock,
+                  {.rank = first.rank, .stream = at(first).stream, .position = first.position},
+                  "{}", sentence);
   }
 
   // From its first stream on.
@@ -328,32 +343,74 @@ class ProgressCheck {
     return circle;
   }
 
-  // "the record of event 4 (stream 2, instruction 17)", "a recv by rank 1 (stream 2, …)".
-  std::string awaited(const StreamState& stream) const {
+  const Instruction& at(const Point& point) const {
+    return program_.ranks[point.rank].instructions[point.position];
+  }
+
+  std::string text(const Point& point) const {
+    return fmt::format("{} (stream {}, instruction {})", to_string(at(point)), at(point).stream,
+                       point.position);
+  }
+
+  // What a stuck stream cannot do: a transfer, or what stands behind a wait.
+  Point stand(const StreamState& stream) const {
+    const auto& instructions = program_.ranks[stream.rank].instructions;
+    const auto position = static_cast<std::ptrdiff_t>(order_[stream.next]);
+    const auto held = std::find_if(
+        instructions.begin() + position, instructions.end(), [&](const Instruction& instruction) {
+          return instruction.stream == stream.number && !is_order(instruction);
+        });
+    return {stream.rank, held == instructions.end() ? position : held - instructions.begin()};
+  }
+
+  // What it waits for: the other end, or what stands in front of the record.
+  std::optional<Point> awaited(const StreamState& stream) const {
     const Instruction& mine = at(stream);
     if (mine.opcode == Opcode::wait) {
-      const Number record = recorded_at_[first_event_[stream.rank] + mine.event];
-      return fmt::format("its record (stream {}, instruction {})",
-                         program_.ranks[stream.rank].instructions[record].stream, record);
+      return before_record(stream.rank, recorded_at_[first_event_[stream.rank] + mine.event]);
     }
-    if (mine.opcode == Opcode::gradient_norm) {
-      return fmt::format("that of rank {}", absent_);
-    }
-    const Number partner_number = partner_of(stream, mine);
+    const Number partner_number =
+        mine.opcode == Opcode::gradient_norm ? kNone : partner_of(stream, mine);
     if (partner_number != kNone) {
       const StreamState& partner = streams_[partner_number];
       for (std::size_t i = partner.next; i < partner.end; ++i) {
-        const Instruction& theirs = program_.ranks[partner.rank].instructions[order_[i]];
-        if (belong_together(mine, stream.rank, theirs, partner.rank)) {
-          return fmt::format("{} of rank {} (stream {}, instruction {})", to_string(theirs),
-                             partner.rank, partner.number, order_[i]);
+        const Point point{partner.rank, static_cast<std::ptrdiff_t>(order_[i])};
+        if (belong_together(mine, stream.rank, at(point), partner.rank)) {
+          return point;
         }
       }
+    }
+    return std::nullopt;
+  }
+
+  Point before_record(int rank, std::ptrdiff_t record) const {
+    const auto& instructions = program_.ranks[rank].instructions;
+    for (std::ptrdiff_t position = record; position-- > 0;) {
+      if (instructions[position].stream == instructions[record].stream &&
+          !is_order(instructions[position])) {
+        return {rank, position};
+      }
+    }
+    return {rank, record};
+  }
+
+  static bool is_order(const Instruction& instruction) {
+    return instruction.opcode == Opcode::record || instruction.opcode == Opcode::wait;
+  }
+
+  std::string awaited_text(const StreamState& stream) const {
+    const Instruction& mine = at(stream);
+    if (mine.opcode == Opcode::gradient_norm) {
+      return fmt::format("that of rank {}", absent_);
+    }
+    if (const auto point = awaited(stream)) {
+      return (point->rank == stream.rank ? "" : fmt::format("rank {}'s ", point->rank)) +
+             text(*point);
     }
     return fmt::format("{} rank {} on channel {}",
                        mine.opcode == Opcode::send   ? "a recv of"
                        : mine.opcode == Opcode::recv ? "a send of"
-                                                     : "the tie's other end on",
+                                                     : "the same tie on",
                        mine.peer, program_.ranks[stream.rank].streams[stream.number].channel);
   }
 
