@@ -4,6 +4,7 @@
 
 #include "tools/exit_code.h"
 #include "tools/options.h"
+#include "tools/prove_command.h"
 #include "tools/sample_command.h"
 #include "tools/schedule_command.h"
 #include "tools/train_command.h"
@@ -25,6 +26,8 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
     case Command::schedule:
       run_schedule(invocation.schedule, console);
       break;
+    case Command::prove:
+      return run_prove(invocation.prove, console);
   }
   return static_cast<int>(ExitCode::success);
 }

@@ -18,6 +18,7 @@ constexpr const char* kFooter =
     "  lockflight train --data input.txt --checkpoint model\n"
     "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
+    "  lockflight prove schedule.csv\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 70 internal\n"
     "failure, 74 a file cannot be read or written, 130 interrupted (train saves and can resume)";
 
@@ -38,6 +39,14 @@ constexpr const char* kScheduleFooter =
     "Examples:\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8 --format csv\n"
     "  lockflight schedule --list";
+
+constexpr const char* kProveFooter =
+    "Example:\n"
+    "  lockflight prove schedule.csv --placement v\n"
+    "Exit code 0: proved; 65: refused, with the list of what is wrong. A file with computations "
+    "only\n"
+    "is proved as lockflight runs it; with --one-stream, with each receive right in front of the\n"
+    "action that needs it and each send right behind the action that makes it.";
 
 void add_common(CLI::App& app) {
   // The last of several wins, so that a script can append what it changes.
@@ -189,7 +198,7 @@ CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
   return sample;
 }
 
-void add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
+CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
   add_common(*schedule);
   schedule->footer(kScheduleFooter);
@@ -203,6 +212,22 @@ void add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
       ->check(CLI::IsMember({"grid", "csv", "json"}))
       ->type_name("NAME");
   schedule->add_flag("--json", json, "The same as --format json");
+  return schedule;
+}
+
+void add_prove(CLI::App& app, ProveOptions& options) {
+  CLI::App* prove =
+      app.add_subcommand("prove", "Prove that a schedule is complete, cannot deadlock or race");
+  add_common(*prove);
+  prove->footer(kProveFooter);
+  prove->add_option("file", options.file, "CSV of torch.distributed.pipelining, either dialect");
+  prove
+      ->add_option("--placement", options.placement,
+                   "What you expect: loop, v, or a file with the rank of each stage")
+      ->type_name("loop|v|FILE");
+  prove->add_flag("--one-stream", options.one_stream,
+                  "All transfers of a rank share one stream, as in runtimes that have only one");
+  prove->add_flag("--json", options.json, "Print a JSON object");
 }
 
 // Sets the options of the file that are not on the command line.
@@ -237,8 +262,9 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
       std::ranges::any_of(app.get_subcommands({}), called)) {
     return;
   }
-  throw InvalidArgument(fmt::format(
-      "there is no command \"{}\"; there are train, sample and schedule", arguments.front()));
+  throw InvalidArgument(
+      fmt::format("there is no command \"{}\"; there are train, sample, schedule and prove",
+                  arguments.front()));
 }
 
 // The subcommand, if the words come as far as that.
@@ -272,7 +298,8 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   app.footer(kFooter);
   CLI::App* train = add_train(app, invocation.train);
   CLI::App* sample = add_sample(app, invocation.sample);
-  add_schedule(app, invocation.schedule, schedule_as_json);
+  CLI::App* schedule = add_schedule(app, invocation.schedule, schedule_as_json);
+  add_prove(app, invocation.prove);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -294,9 +321,10 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   if (schedule_as_json) {
     invocation.schedule.format = "json";
   }
-  invocation.command = chosen == train    ? Command::train
-                       : chosen == sample ? Command::sample
-                                          : Command::schedule;
+  invocation.command = chosen == train      ? Command::train
+                       : chosen == sample   ? Command::sample
+                       : chosen == schedule ? Command::schedule
+                                            : Command::prove;
   return invocation;
 }
 

@@ -93,15 +93,23 @@ struct ScheduleOptions {
   std::string format = "grid";
 };
 
-enum class Command : std::uint8_t { help, train, sample, schedule };
+struct ProveOptions {
+  std::string file;
+  std::string placement;  ///< loop, v, or a file with the rank of each stage; empty: any
+  bool one_stream = false;
+  bool json = false;
+};
 
-/// One of the four; the options of the others are not looked at.
+enum class Command : std::uint8_t { help, train, sample, schedule, prove };
+
+/// One of the five; the options of the others are not looked at.
 struct Invocation {
   Command command = Command::help;
   std::string help;  ///< what to print for Command::help: the help, or the version
   TrainOptions train;
   SampleOptions sample;
   ScheduleOptions schedule;
+  ProveOptions prove;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

@@ -1,0 +1,45 @@
+// A schedule that holds its transfers already becomes a program in the order of its file.
+
+#pragma once
+
+#include <vector>
+
+#include "lockflight/plan/program.h"
+#include "lockflight/schedule/schedule.h"
+
+namespace lockflight::plan {
+
+struct Transcription {
+  Program program;
+  /// By rank and instruction: the cell of the schedule's row that it comes from, counted from 0; -1
+  /// for the end of the step.
+  std::vector<std::vector<int>> cells;
+};
+
+/// Keeps every rank's order.  What the file does not say is as runtimes of the dialect "compute and
+/// comms" have it:
+///   - every directed edge between stages has a stream of its own at both ends;
+///   - a receive is posted where it stands, into fresh memory: it starts when the computes before
+///   it
+///     are over, and the compute that needs it waits for it;
+///   - a send starts when the computes before it are over; its memory lives to the end of the step,
+///     where the rank waits for all its sends;
+///   - a rank that trains ends with the norm of all gradients and the update;
+///   - actions in one cell run one after the other;
+///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
+/// Nothing else is asked: whether the order makes sense is for prove to say.
+/// Throws DataError, with row and cell, for a transfer that leaves no stage, reaches none, or stays
+/// on its rank.
+Transcription transcribe(const schedule::Schedule& schedule);
+
+/// A schedule of F, I, W and B with the plainest transfers: a receive right in front of the compute
+/// that needs it, a send right behind the compute that makes it, all in its cell: cells keep their
+/// numbers.
+schedule::Schedule with_transfers(const schedule::Schedule& schedule);
+
+/// The same program with all transfers of a rank on one stream and one channel, in the order of the
+/// host, as in runtimes that have only one: their sends and receives to a rank match in order,
+/// whatever they carry.
+Program single_transfer_stream(Program program);
+
+}  // namespace lockflight::plan

@@ -1,0 +1,220 @@
+#include "lockflight/plan/transcribe.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+#include "plan/boundaries.h"
+
+namespace lockflight::plan {
+namespace {
+
+using schedule::Action;
+using schedule::ActionKind;
+using schedule::Cell;
+using schedule::Schedule;
+
+// What a transfer carries.
+Boundary boundary_of(const Action& action) {
+  switch (action.kind) {
+    case ActionKind::send_forward:
+      return {Boundary::Kind::activation, action.stage, action.micro_batch};
+    case ActionKind::recv_forward:
+      return {Boundary::Kind::activation, action.stage - 1, action.micro_batch};
+    case ActionKind::send_backward:
+      return {Boundary::Kind::gradient, action.stage - 1, action.micro_batch};
+    default:
+      return {Boundary::Kind::gradient, action.stage, action.micro_batch};
+  }
+}
+
+bool is_send(ActionKind kind) {
+  return kind == ActionKind::send_forward || kind == ActionKind::send_backward;
+}
+
+class RankTranscriber {
+ public:
+  RankTranscriber(const Schedule& schedule, int rank, RankProgram& program, std::vector<int>& cells)
+      : schedule_(schedule), rank_(rank), program_(program), cells_(cells) {
+    program_.streams.push_back({});
+  }
+
+  void run(bool trains) {
+    for (const Cell& cell : schedule_.rows[rank_]) {
+      for (const Action& action : cell) {
+        add(action);
+      }
+      ++cell_;
+    }
+    cell_ = -1;
+    for (const auto& [slot, event] : sent_) {
+      emit({.opcode = Opcode::wait, .event = event});
+      emit({.opcode = Opcode::release, .slot = slot});
+    }
+    if (trains) {
+      emit({.opcode = Opcode::gradient_norm});
+      emit({.opcode = Opcode::update});
+    }
+  }
+
+ private:
+  void add(const Action& action) {
+    if (schedule::is_compute(action.kind)) {
+      add_compute(action);
+    } else if (schedule::has_micro_batch(action.kind)) {
+      add_transfer(action);
+    }
+  }
+
+  void add_compute(const Action& action) {
+    const auto input = input_of(action, schedule_.stages());
+    const auto output = output_of(action, schedule_.stages());
+    const int slot = input ? slot_of(*input) : -1;
+    if (const auto received = received_.find(slot); received != received_.end()) {
+      emit({.opcode = Opcode::wait, .event = received->second});
+    }
+    emit({.opcode = Opcode::compute,
+          .action = action,
+          .slot = slot,
+          .output = output ? slot_of(*output) : -1});
+  }
+
+  void add_transfer(const Action& action) {
+    const Boundary boundary = boundary_of(action);
+    const bool sends = is_send(action.kind);
+    const int peer = peer_of(action, boundary, sends);
+    const int stream = stream_of(boundary, peer, sends);
+    const int slot = slot_of(boundary);
+    if (!sends) {
+      emit({.opcode = Opcode::allocate, .slot = slot});
+    }
+    emit({.opcode = Opcode::wait, .stream = stream, .event = record(0)});
+    emit({.opcode = sends ? Opcode::send : Opcode::recv,
+          .stream = stream,
+          .action = action,
+          .slot = slot,
+          .peer = peer});
+    const int event = record(stream);
+    if (sends) {
+      sent_.emplace_back(slot, event);
+    } else {
+      received_[slot] = event;
+    }
+  }
+
+  int peer_of(const Action& action, const Boundary& boundary, bool sends) const {
+    const std::string place = fmt::format("schedule file, row {}, cell {}: {}", rank_ + 1,
+                                          cell_ + 1, schedule::to_string(action));
+    if (boundary.stage < 0 || boundary.stage + 1 >= schedule_.stages()) {
+      throw DataError(fmt::format("{}: there is no stage at its other end; stages are 0 to {}",
+                                  place, schedule_.stages() - 1));
+    }
+    const int other = sends ? taker_stage(boundary) : maker_stage(boundary);
+    if (schedule_.placement.rank_of(other) == rank_) {
+      throw DataError(fmt::format(
+          "{}: stage {} lies in the same row; what stays on a rank is not sent", place, other));
+    }
+    return schedule_.placement.rank_of(other);
+  }
+
+  void emit(const Instruction& instruction) {
+    program_.instructions.push_back(instruction);
+    cells_.push_back(cell_);
+  }
+
+  int record(int stream) {
+    emit({.opcode = Opcode::record, .stream = stream, .event = program_.events});
+    return program_.events++;
+  }
+
+  int slot_of(const Boundary& boundary) {
+    const auto [place, is_new] =
+        slots_.try_emplace(boundary, static_cast<int>(program_.slots.size()));
+    if (is_new) {
+      program_.slots.push_back(boundary);
+    }
+    return place->second;
+  }
+
+  int stream_of(const Boundary& boundary, int peer, bool sends) {
+    const int channel = 2 * boundary.stage + (boundary.kind == Boundary::Kind::activation ? 0 : 1);
+    const auto [place, is_new] =
+        streams_.try_emplace(channel, static_cast<int>(program_.streams.size()));
+    if (is_new) {
+      program_.streams.push_back({.peer = peer, .channel = channel, .sends = sends});
+    }
+    return place->second;
+  }
+
+  const Schedule& schedule_;
+  const int rank_;
+  RankProgram& program_;
+  std::vector<int>& cells_;
+  int cell_ = 0;
+  std::map<Boundary, int> slots_;
+  std::map<int, int> streams_;             // by channel
+  std::map<int, int> received_;            // slot → the event after its receive
+  std::vector<std::pair<int, int>> sent_;  // slot, the event after its send
+};
+
+}  // namespace
+
+Transcription transcribe(const Schedule& schedule) {
+  Transcription result;
+  result.program.micro_batches = schedule.micro_batches;
+  result.program.placement = schedule.placement;
+  result.program.channels = 2 * std::max(schedule.stages() - 1, 0);
+  result.program.ranks.resize(schedule.ranks());
+  result.cells.resize(schedule.ranks());
+  const bool trains = schedule::has_backward(schedule);
+  for (int rank = 0; rank < schedule.ranks(); ++rank) {
+    RankTranscriber(schedule, rank, result.program.ranks[rank], result.cells[rank]).run(trains);
+  }
+  return result;
+}
+
+Schedule with_transfers(const Schedule& schedule) {
+  Schedule result = schedule;
+  for (int rank = 0; rank < schedule.ranks(); ++rank) {
+    const auto crosses = [&](const std::optional<Boundary>& boundary) {
+      return boundary && schedule.placement.rank_of(maker_stage(*boundary)) !=
+                             schedule.placement.rank_of(taker_stage(*boundary));
+    };
+    for (Cell& cell : result.rows[rank]) {
+      Cell with;
+      for (const Action& action : cell) {
+        const auto input = input_of(action, schedule.stages());
+        const auto output = output_of(action, schedule.stages());
+        if (crosses(input)) {
+          with.push_back(recv_action(*input));
+        }
+        with.push_back(action);
+        if (crosses(output)) {
+          with.push_back(send_action(*output));
+        }
+      }
+      cell = std::move(with);
+    }
+  }
+  return result;
+}
+
+Program single_transfer_stream(Program program) {
+  program.channels = 1;
+  for (RankProgram& rank : program.ranks) {
+    if (rank.streams.size() > 1) {
+      rank.streams.resize(2);
+      rank.streams[1] = {.peer = -1, .channel = 0, .sends = false};
+    }
+    for (Instruction& instruction : rank.instructions) {
+      instruction.stream = std::min(instruction.stream, 1);
+    }
+  }
+  return program;
+}
+
+}  // namespace lockflight::plan
