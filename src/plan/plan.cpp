@@ -11,6 +11,7 @@
 #include "lockflight/partition/balance.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/prove.h"
 #include "lockflight/schedule/registry.h"
 #include "plan/memory.h"
 
@@ -116,6 +117,7 @@ Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options)
   const auto split = split_of(options, profile, world.ranks());
   plan.stages = make_stages(model, profile, split, plan.schedule.placement);
   plan.program = plan::lower(plan.schedule, plan::tied_stages(model, plan.stages));
+  plan::check_proved(plan.program);
   plan.memory = plan::memory_of(model, plan, options.optimizer_states);
   plan.memory_limit_bytes = options.memory_limit_bytes;
   if (options.memory_limit_bytes != 0) {

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <tuple>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "lockflight/core/error.h"
 #include "plan/proving.h"
 
 namespace lockflight::plan {
@@ -61,6 +65,21 @@ Proof prove(const Program& program) {
     return std::tuple(finding.rank, finding.position);
   });
   return proof;
+}
+
+void check_proved(const Program& program) {
+  constexpr std::size_t kShown = 5;
+  const Proof proof = prove(program);
+  if (proof.proved()) {
+    return;
+  }
+  std::vector<std::string> sentences;
+  for (std::size_t i = 0; i < std::min(kShown, proof.findings.size()); ++i) {
+    sentences.push_back(to_string(proof.findings[i]));
+  }
+  throw PlanError(fmt::format("the program is not proved, {} finding{}: {}{}", proof.total,
+                              proof.total == 1 ? "" : "s", fmt::join(sentences, "; "),
+                              proof.total > sentences.size() ? "; …" : ""));
 }
 
 }  // namespace lockflight::plan

@@ -10,6 +10,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
+#include "lockflight/plan/prove.h"
 #include "plan/executor.h"
 #include "plan/job.h"
 #include "runtime/rank_threads.h"
@@ -50,6 +51,9 @@ class Pipeline::Impl {
                       plan.ranks(), world.ranks()));
     }
     check_layers();
+    if (options_.proved) {
+      plan::check_proved(plan_.program);
+    }
     train_ = plan::training_job(model_, plan_);
     plan::lay_out(model_, plan_.stages, train_);
     check_memory();

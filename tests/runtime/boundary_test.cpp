@@ -107,7 +107,7 @@ std::vector<float> losses_under_chaos(std::uint64_t seed, const Forgotten* forgo
   if (forgotten != nullptr) {
     forget_wait(plan.program, *forgotten);
   }
-  Pipeline pipeline(world, std::move(model), plan);
+  Pipeline pipeline(world, std::move(model), plan, {.proved = forgotten == nullptr});
   std::vector<float> losses;
   for (std::uint32_t step = 0; step < 4; ++step) {
     const auto more = pipeline.forward_backward(random_rows(step)).micro_batch_losses;

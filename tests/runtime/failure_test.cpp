@@ -167,7 +167,10 @@ TEST_P(FailureTest, NamesWhoWaitsWhenAPeerNeverSends) {
   std::erase_if(instructions, [](const plan::Instruction& instruction) {
     return plan::to_string(instruction).starts_with("send 1SEND_F3");
   });
-  Pipeline pipeline(world, std::move(model), plan);
+  EXPECT_THAT(message_of([&] { Pipeline(world, faulty_model(0, std::nullopt), plan); }),
+              ::testing::AllOf(HasSubstr("the program is not proved"),
+                               HasSubstr("a send of rank 1 on channel 2, which never comes")));
+  Pipeline pipeline(world, std::move(model), plan, {.proved = false});
   EXPECT_THAT(
       message_of([&] { pipeline.forward_backward(float_batch()); }),
       ::testing::AllOf(HasSubstr("nobody can ever arrive"),

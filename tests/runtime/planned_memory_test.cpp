@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/nn/gelu.h"
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/ops/elementwise.h"
 #include "lockflight/runtime/pipeline.h"
@@ -142,6 +143,14 @@ TEST(PlannedMemoryOfAStepTest, APlanOfASmallerModelIsRefused) {
                  plan);
       },
       ThrowsMessage<PlanError>(HasSubstr("make the plan anew with this model")));
+  nn::Model longer = test::tiny_gpt2();
+  longer.add("more", std::make_unique<nn::Gelu>());
+  EXPECT_THAT([&] { Pipeline(world, std::move(longer), plan); },
+              ThrowsMessage<PlanError>(HasSubstr("the plan has 7 layers, the model 8")));
+  nn::Model shorter({.inputs = {}, .targets = {}}, nullptr);
+  shorter.add("embedding", std::make_unique<nn::Gelu>());
+  EXPECT_THAT([&] { Pipeline(world, std::move(shorter), plan); },
+              ThrowsMessage<PlanError>(HasSubstr("the model has other layers there")));
 }
 
 // As a user's layer would be whose shapes depend on what it has seen.

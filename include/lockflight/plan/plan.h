@@ -82,7 +82,7 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 
 /// Throws InvalidArgument if options, model and world do not fit: more stages than layers, a split
 /// that does not add up to the layers, an unknown schedule; PlanError if a rank's memory is beyond
-/// the limit, with the action and the tensors that make its peak.
+/// the limit, with the action and the tensors that make its peak, or if the program is not proved.
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 
 /// The table of stages.

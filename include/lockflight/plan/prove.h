@@ -76,4 +76,7 @@ struct Proof {
 /// waits.
 Proof prove(const Program& program);
 
+/// Throws PlanError, with the first findings, unless the program is proved.
+void check_proved(const Program& program);
+
 }  // namespace lockflight::plan

@@ -81,6 +81,9 @@ class ParameterSet {
 struct PipelineOptions {
   std::uint64_t seed = 1;  ///< of initial values and dropout
   bool timeline = true;    ///< measure every action
+  /// false: runs a program that is not proved; it may then wait until its world's deadline, or give
+  /// any result.
+  bool proved = true;
 };
 
 /// One thread per rank enqueues that rank's program whole and never waits inside a step.  After a
@@ -88,7 +91,8 @@ struct PipelineOptions {
 class Pipeline {
  public:
   /// Takes the model over and gives every stage's parameters memory and initial values on its rank.
-  /// Waits. Throws InvalidArgument if the plan is for another number of ranks.
+  /// Waits. Throws InvalidArgument if the plan is for another number of ranks; PlanError if its
+  /// program is not proved, or if it was made for another model.
   Pipeline(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options = {});
   ~Pipeline();
   Pipeline(Pipeline&&) noexcept;
