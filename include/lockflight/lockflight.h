@@ -59,6 +59,7 @@
 #include "lockflight/plan/plan_json.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/plan/prove.h"
+#include "lockflight/plan/prove_layout.h"
 #include "lockflight/plan/timeline.h"
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/runtime/pipeline.h"

@@ -1,7 +1,9 @@
 #include "plan/job.h"
 
+#include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/prove_layout.h"
 #include "lockflight/schedule/forward_only.h"
 #include "plan/rehearse.h"
 
@@ -44,8 +46,12 @@ std::vector<std::vector<BufferLife>> lay_out(nn::Model& model, const std::vector
                                              Job& job) {
   auto buffers = rehearse(model, stages, job);
   job.layouts.clear();
-  for (const std::vector<BufferLife>& rank : buffers) {
-    job.layouts.push_back(place(rank));
+  for (std::size_t rank = 0; rank < buffers.size(); ++rank) {
+    job.layouts.push_back(place(buffers[rank]));
+    const auto findings = prove_layout(static_cast<int>(rank), buffers[rank], job.layouts[rank]);
+    if (!findings.empty()) {
+      throw PlanError("the layout is not proved: " + to_string(findings.front()));
+    }
   }
   return buffers;
 }

@@ -37,8 +37,8 @@ struct ForwardSize {
 /// Forwards alone, without layouts.
 Job forward_job(nn::Model& model, const Plan& plan, const ForwardSize& size);
 
-/// Rehearses the job on the meta device and gives it layouts.  Returns for every rank what the
-/// layouts were made from.
+/// Rehearses the job on the meta device and gives it layouts, which are proved.  Returns for every
+/// rank what the layouts were made from.
 std::vector<std::vector<BufferLife>> lay_out(nn::Model& model, const std::vector<StagePlan>& stages,
                                              Job& job);
 

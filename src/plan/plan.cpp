@@ -87,6 +87,43 @@ int layer_of(const nn::Model& model, const std::string& parameter) {
   return static_cast<int>(std::ranges::find_if(layers, holds) - layers.begin());
 }
 
+std::string stage_table(const Plan& plan) {
+  double slowest = 0;
+  for (const StagePlan& stage : plan.stages) {
+    slowest = std::max(slowest, stage.forward_flops);
+  }
+  std::string text = fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11}  {:>6}  {:>9}\n", "stage",
+                                 "rank", "layers", "parameters", "GFLOP fwd", "load", "sends");
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const StagePlan& stage = plan.stages[s];
+    const std::string layers = stage.layers == 1 ? stage.first_name
+                                                 : fmt::format("{} … {} ({})", stage.first_name,
+                                                               stage.last_name, stage.layers);
+    text += fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11.3f}  {:>5.0f}%  {:>9}\n", s,
+                        stage.rank, layers, stage.parameters, stage.forward_flops * 1e-9,
+                        slowest > 0 ? 100 * stage.forward_flops / slowest : 100.0,
+                        bytes_text(stage.boundary_bytes));
+  }
+  return text;
+}
+
+std::string memory_table(const Plan& plan) {
+  std::string text =
+      fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {}\n", "rank", "parameters",
+                  "gradients", "optimizer", "step", "total", "limit", "peak of the step");
+  for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
+    const RankMemory& memory = plan.memory[rank];
+    text += fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  at {}: {}\n", rank,
+                        bytes_text(memory.parameter_bytes), bytes_text(memory.gradient_bytes),
+                        bytes_text(memory.optimizer_bytes), bytes_text(memory.step_bytes),
+                        bytes_text(memory.arena_bytes()),
+                        plan.memory_limit_bytes == 0 ? "none" : bytes_text(plan.memory_limit_bytes),
+                        memory.peak_action,
+                        memory.peak_shares.empty() ? "" : memory.peak_shares.front().what);
+  }
+  return text;
+}
+
 }  // namespace
 
 namespace plan {
@@ -132,23 +169,9 @@ Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options)
 }
 
 std::ostream& operator<<(std::ostream& out, const Plan& plan) {
-  double slowest = 0;
-  for (const StagePlan& stage : plan.stages) {
-    slowest = std::max(slowest, stage.forward_flops);
-  }
-  out << fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11}  {:>6}  {:>12}\n", "stage", "rank",
-                     "layers", "parameters", "GFLOP fwd", "load", "sends KiB");
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const StagePlan& stage = plan.stages[s];
-    const std::string layers = stage.layers == 1 ? stage.first_name
-                                                 : fmt::format("{} … {} ({})", stage.first_name,
-                                                               stage.last_name, stage.layers);
-    out << fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11.3f}  {:>5.0f}%  {:>12.1f}\n", s,
-                       stage.rank, layers, stage.parameters, stage.forward_flops * 1e-9,
-                       slowest > 0 ? 100 * stage.forward_flops / slowest : 100.0,
-                       static_cast<double>(stage.boundary_bytes) / 1024);
-  }
-  return out << fmt::format("schedule {}, {} micro-batches of {} rows a step\n", plan.schedule.name,
+  return out << stage_table(plan) << '\n'
+             << memory_table(plan) << '\n'
+             << fmt::format("schedule {}, {} micro-batches of {} rows a step\n", plan.schedule.name,
                             plan.batch_shape.micro_batches, plan.batch_shape.micro_batch_rows);
 }
 
