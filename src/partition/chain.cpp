@@ -102,7 +102,7 @@ class Solver {
       }
     }
     fixed.push_back(segment.last);
-    fixed.erase(std::ranges::unique(fixed).begin(), fixed.end());
+    fixed.erase(std::unique(fixed.begin(), fixed.end()), fixed.end());
     return fixed;
   }
 

@@ -73,8 +73,9 @@ RangeMax::RangeMax(std::vector<std::int64_t> values) {
 }
 
 std::int64_t RangeMax::operator()(int begin, int end) const {
-  const int k = std::bit_width(static_cast<unsigned>(end - begin)) - 1;
-  return std::max(level_[k][begin], level_[k][end - (1 << k)]);
+  const unsigned run = std::bit_floor(static_cast<unsigned>(end - begin));
+  const std::vector<std::int64_t>& level = level_[std::countr_zero(run)];
+  return std::max(level[begin], level[end - run]);
 }
 
 void Memory::add(const Memory& other) {

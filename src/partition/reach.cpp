@@ -2,9 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 
 namespace lockflight::partition {
+namespace {
+
+// The first of low … high − 1 that is so, or high; from it on all are.
+template <typename Predicate>
+int first_where(int low, int high, Predicate is_so) {
+  while (low < high) {
+    const int middle = low + (high - low) / 2;
+    if (is_so(middle)) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return low;
+}
+
+}  // namespace
 
 Reach::Reach(const Costs& costs, const Cuts& cuts, std::span<const std::int64_t> memory_of_stage)
     : costs_(costs),
@@ -61,17 +77,14 @@ void Reach::find_earliest(int stage, std::int64_t memory) {
 // The last end such that the work alone takes at most the limit.
 int Reach::furthest_end(int stage, int begin, Ticks limit) const {
   const Ticks most = costs_.work(stage, begin) + limit;
-  const auto ends = std::views::iota(begin, costs_.layers() + 1);
-  return *std::ranges::partition_point(ends, [&](int end) {
-    return costs_.work(stage, end) <= most;
-  }) - 1;
+  return first_where(begin + 1, costs_.layers() + 1,
+                     [&](int end) { return costs_.work(stage, end) > most; }) -
+         1;
 }
 
 int Reach::first_begin(int stage, int end, Ticks limit) const {
   const Ticks least = costs_.work(stage, end) - limit;
-  const auto begins = std::views::iota(0, end);
-  return *std::ranges::partition_point(
-      begins, [&](int begin) { return costs_.work(stage, begin) < least; });
+  return first_where(0, end, [&](int begin) { return costs_.work(stage, begin) >= least; });
 }
 
 bool Reach::narrow(const Segment& segment, Ticks limit) {
@@ -183,7 +196,7 @@ std::vector<int> Reach::path(Ticks limit) const {
     const int end = cuts[s + 1 - first];
     const double share =
         costs_.work_between(first_layer, end) / (speed_before_[s + 1] - speed_before_[first]);
-    double least = static_cast<double>(kNever);
+    auto least = static_cast<double>(kNever);
     const int lowest = std::max({low_[s], earliest(s, end), first_begin(s, end, limit)});
     for (int begin = std::min(end - 1, high_[s]); begin >= lowest; --begin) {
       const Ticks taken = time(s, begin, end);

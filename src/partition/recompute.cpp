@@ -160,7 +160,7 @@ std::vector<std::int64_t> transients_of(const std::vector<Item>& items) {
     }
   }
   std::ranges::sort(transients);
-  transients.erase(std::ranges::unique(transients).begin(), transients.end());
+  transients.erase(std::unique(transients.begin(), transients.end()), transients.end());
   return transients;
 }
 

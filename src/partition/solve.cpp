@@ -83,6 +83,13 @@ Partition make_partition(const Problem& problem, std::span<const int> cuts,
   return partition;
 }
 
+Partition make_partition(const Problem& problem, const Chain& chain) {
+  Partition partition = make_partition(problem, chain.cuts, {});
+  partition.slowest_proved = true;
+  partition.proved_optimal = chain.proved;
+  return partition;
+}
+
 // Whether the problem has a partition within memory, and whether that answer is proved.
 struct Fits {
   bool fits;
@@ -165,10 +172,7 @@ std::variant<Partition, Misfit> solve_as_chain(const Costs& costs, const Cuts& c
   if (!chain) {
     return make_misfit(problem, least_memory_chain(costs, cuts), effort);
   }
-  Partition partition = make_partition(problem, chain->cuts, {});
-  partition.slowest_proved = true;
-  partition.proved_optimal = chain->proved;
-  return partition;
+  return make_partition(problem, *chain);
 }
 
 double slowest_of(const std::vector<Load>& loads) {
@@ -203,9 +207,9 @@ std::variant<Partition, Misfit> solve(const Problem& problem, const Effort& effo
     const auto unlimited =
         solve_chain(costs, cuts, memory_of_stages(problem, kUnlimited), effort.steps);
     if (memory_needed(costs, unlimited->cuts) == 0) {  // then there is nothing to recompute
-      return solve_as_chain(costs, cuts, effort);
+      return make_partition(problem, *unlimited);
     }
-    at_least = slowest_of(make_partition(problem, unlimited->cuts, {}).loads);
+    at_least = slowest_of(make_partition(problem, *unlimited).loads);
   }
   return solve_by_search(costs, cuts, effort, at_least);
 }

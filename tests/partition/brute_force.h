@@ -188,7 +188,7 @@ inline Problem random_problem(std::uint64_t seed, const Shape& shape) {
                 .parameter_bytes = below(20),
                 .saved_bytes = below(10),
                 .transient_bytes = below(12),
-                .output_bytes = 2 * below(10)};
+                .output_bytes = std::int64_t{2} * below(10)};
     if (below(2) == 0) {
       layer.recomputed = {
           .seconds = 12.0 * below(bound), .saved_bytes = below(5), .transient_bytes = below(20)};

@@ -58,7 +58,7 @@ Problem random_chain(std::uint64_t seed, const Size& size) {
   problem.rank_of_stage.resize(size.stages);
   std::iota(problem.rank_of_stage.begin(), problem.rank_of_stage.end(), 0);
   if (below(3) == 0) {
-    problem.links.assign(size.stages * size.stages, {.bytes_per_second = 4});
+    problem.links.assign(problem.ranks.size() * size.stages, {.bytes_per_second = 4});
   }
   for (int k = below(4); k > 0; --k) {
     problem.together.push_back(below(size.layers - 1));

@@ -22,7 +22,6 @@ using test::random_problem;
 using test::Shape;
 using test::stage_of_layers;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kCases = 2'000;
@@ -185,7 +184,7 @@ TEST(SolveTest, ProvesOnlyWhatIsSoHoweverLittleItMayTry) {
       EXPECT_TRUE(fits(with_memory(problem, std::get<Misfit>(answer).smallest_memory_bytes)));
     }
   }
-  EXPECT_GT(unproved, 100);
+  EXPECT_GT(unproved, kCases / 100);
 }
 
 Problem equal_problem(int layers, int stages) {
@@ -202,9 +201,9 @@ TEST(SolveTest, GivesAFasterDeviceMoreLayersAndALimitedOneFewer) {
   Problem problem = equal_problem(12, 3);
   problem.ranks[1].speed = 2;
   EXPECT_THAT(std::get<Partition>(solve(problem)).layers_of_stage, ElementsAre(3, 6, 3));
-  problem.ranks[1].memory_bytes = 4 * 14;
+  problem.ranks[1].memory_bytes = 56;  // four layers
   EXPECT_THAT(std::get<Partition>(solve(problem)).layers_of_stage, ElementsAre(4, 4, 4));
-  problem.ranks[1].memory_bytes = 4 * 14 - 1;
+  problem.ranks[1].memory_bytes = 55;
   EXPECT_THAT(std::get<Partition>(solve(problem)).layers_of_stage, ElementsAre(5, 3, 4));
 }
 
@@ -212,7 +211,7 @@ TEST(SolveTest, PutsTheLayersOfAScheduleWithManyInFlightWhereFewAre) {
   Problem problem = equal_problem(12, 3);
   problem.in_flight = {3, 2, 1};
   for (Rank& rank : problem.ranks) {
-    rank.memory_bytes = 4 * 18;
+    rank.memory_bytes = 72;  // four layers of the stage in the middle
   }
   EXPECT_THAT(std::get<Partition>(solve(problem)).layers_of_stage, ElementsAre(3, 4, 5));
 }
