@@ -1,13 +1,15 @@
 // A plain simulation of a program under the rules of NCCL: streams are in-order, a send and a
 // receive of a channel meet in order and hold their streams until both have come, and the host
-// frees and hands out memory in the order of its instructions.  It keeps vector clocks and reports
-// what is not ordered.
+// frees and hands out memory in the order of its instructions.  It keeps vector clocks over all
+// streams of all ranks and reports what is not ordered, and it follows what slots hold and reports
+// what is computed from something else than it should be.
 
 #pragma once
 
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +21,8 @@ namespace lockflight::plan {
 struct SimulationResult {
   bool drained = false;
   std::vector<std::string> races;
+  std::vector<std::string> wrong;          ///< computes without their input, sums without a term
+  int updates = 0;                         ///< norms and updates
   int peak_slots = 0;                      ///< of any rank, by the order of its host
   std::vector<std::string> compute_order;  ///< "2F0" in the order in which it ran
 };
@@ -86,6 +90,13 @@ class ProgramSimulation {
            (instruction.opcode == Opcode::reduce_tied && instruction.peer >= 0);
   }
 
+  static bool are_ends(const Instruction& mine, const Instruction& theirs) {
+    if (mine.opcode == Opcode::reduce_tied || theirs.opcode == Opcode::reduce_tied) {
+      return mine.opcode == theirs.opcode;
+    }
+    return mine.opcode != theirs.opcode;
+  }
+
   int channel(int number) const {
     for (const auto& [place, other] : numbers_) {
       if (other == number) {
@@ -118,6 +129,9 @@ class ProgramSimulation {
     if (is_transfer(instruction)) {
       return meet(number);
     }
+    if (instruction.opcode == Opcode::gradient_norm) {
+      return meet_all(number);
+    }
     if (instruction.opcode == Opcode::wait) {
       const auto event = events_.find({stream.rank, instruction.event});
       if (event == events_.end()) {
@@ -136,11 +150,14 @@ class ProgramSimulation {
       StreamState& partner = streams_[other];
       if (static_cast<int>(other) == number || !partner.posted ||
           channel(static_cast<int>(other)) != channel(number) ||
-          partner.rank != stream.queue[stream.next]->peer) {
+          partner.rank != stream.queue[stream.next]->peer ||
+          partner.queue[partner.next]->peer != stream.rank ||
+          !are_ends(*stream.queue[stream.next], *partner.queue[partner.next])) {
         continue;
       }
       const Instruction& mine = *stream.queue[stream.next];
       const Instruction& theirs = *partner.queue[partner.next];
+      carry(stream.rank, mine, partner.rank, theirs);
       stream.posted = partner.posted = false;
       pass(number, mine);
       pass(static_cast<int>(other), theirs);
@@ -149,6 +166,101 @@ class ProgramSimulation {
       return true;
     }
     return false;
+  }
+
+  bool meet_all(int number) {
+    streams_[number].posted = true;
+    std::vector<int> all;
+    for (std::size_t other = 0; other < streams_.size(); ++other) {
+      const StreamState& stream = streams_[other];
+      if (stream.posted && stream.queue[stream.next]->opcode == Opcode::gradient_norm) {
+        all.push_back(static_cast<int>(other));
+      }
+    }
+    if (all.size() < program_.ranks.size()) {
+      return false;
+    }
+    for (const int other : all) {
+      streams_[other].posted = false;
+      pass(other, *streams_[other].queue[streams_[other].next]);
+    }
+    for (const int one : all) {
+      for (const int other : all) {
+        join(streams_[one].clock, streams_[other].clock);
+      }
+    }
+    return true;
+  }
+
+  // A transfer takes the sender's bytes to the receiver's slot, whatever either calls them.
+  void carry(int rank, const Instruction& mine, int other_rank, const Instruction& theirs) {
+    if (mine.opcode == Opcode::send) {
+      content_[{other_rank, theirs.slot}] = content_[{rank, mine.slot}];
+    } else if (mine.opcode == Opcode::recv) {
+      content_[{rank, mine.slot}] = content_[{other_rank, theirs.slot}];
+    } else if (mine.slot != theirs.slot) {
+      result_.wrong.push_back(to_string(mine) + " meets " + to_string(theirs));
+    }
+  }
+
+  // Runs an action on what its slots hold.
+  void compute(int rank, const Instruction& instruction) {
+    const auto& [stage, kind, micro_batch] = instruction.action;
+    const int last = program_.placement.stages() - 1;
+    const bool forward = kind == schedule::ActionKind::forward;
+    const bool weight = kind == schedule::ActionKind::weight_gradient;
+    std::optional<Boundary> input;
+    std::optional<Boundary> output;
+    if (forward && stage > 0) {
+      input = Boundary{Boundary::Kind::activation, stage - 1, micro_batch};
+    }
+    if (forward && stage < last) {
+      output = Boundary{Boundary::Kind::activation, stage, micro_batch};
+    }
+    if (!forward && !weight && stage < last) {
+      input = Boundary{Boundary::Kind::gradient, stage, micro_batch};
+    }
+    if (!forward && !weight && stage > 0) {
+      output = Boundary{Boundary::Kind::gradient, stage - 1, micro_batch};
+    }
+    std::optional<Boundary> taken;
+    if (instruction.slot >= 0) {
+      std::swap(taken, content_[{rank, instruction.slot}]);
+    }
+    const std::string name = schedule::to_string(instruction.action);
+    const auto has_run = [&](const char* letter) {
+      return ran_.contains(std::to_string(stage) + letter + std::to_string(micro_batch));
+    };
+    if (taken != input || output.has_value() != (instruction.output >= 0)) {
+      result_.wrong.push_back(name + " has not its input, or nowhere to write");
+    }
+    if ((!forward && !has_run("F")) || (weight && !has_run("I")) || !ran_.insert(name).second) {
+      result_.wrong.push_back(name + " runs too early, or again");
+    }
+    if (kind == schedule::ActionKind::backward || weight) {
+      int& summed = summed_[stage];
+      if (summed++ != micro_batch || closed_.contains(stage)) {
+        result_.wrong.push_back(name + " is summed out of turn");
+      }
+    }
+    if (instruction.output >= 0) {
+      content_[{rank, instruction.output}] = output;
+    }
+  }
+
+  // Ties and updates come when all gradients of their stages are summed.
+  void close(const Instruction& instruction, int stage) {
+    if (summed_[stage] != program_.micro_batches) {
+      result_.wrong.push_back(to_string(instruction) + " before the last gradient of stage " +
+                              std::to_string(stage));
+    }
+    closed_.insert(stage);
+  }
+
+  void close_all(int rank, const Instruction& instruction) {
+    for (const int stage : program_.placement.stages_of(rank)) {
+      close(instruction, stage);
+    }
   }
 
   static void join(Clock& clock, const Clock& other) {
@@ -167,8 +279,9 @@ class ProgramSimulation {
         break;
       case Opcode::compute:
         result_.compute_order.push_back(schedule::to_string(instruction.action));
+        compute(rank, instruction);
         if (instruction.slot >= 0) {
-          read(number, instruction.slot, instruction);
+          write(number, instruction.slot, instruction);  // it frees what it takes
         }
         if (instruction.output >= 0) {
           write(number, instruction.output, instruction);
@@ -176,6 +289,7 @@ class ProgramSimulation {
         break;
       case Opcode::allocate:
       case Opcode::release:
+        content_[{rank, instruction.slot}] = std::nullopt;
         write(number, instruction.slot,
               instruction);  // the bytes change hands in the order of the compute stream
         break;
@@ -185,11 +299,43 @@ class ProgramSimulation {
       case Opcode::send:
         read(number, instruction.slot, instruction);
         break;
-      case Opcode::wait:
       case Opcode::reduce_tied:
+        for (const int stage :
+             {program_.ties[instruction.slot].first, program_.ties[instruction.slot].second}) {
+          if (program_.placement.rank_of(stage) == rank) {
+            close(instruction, stage);
+          }
+        }
+        break;
       case Opcode::gradient_norm:
       case Opcode::update:
+        close_all(rank, instruction);
+        ++result_.updates;
         break;
+      case Opcode::wait:
+        break;
+    }
+    touch_ties(number, instruction);
+  }
+
+  // The gradients of a tie are a slot of their own on every rank that has a copy.
+  void touch_ties(int number, const Instruction& instruction) {
+    const int rank = streams_[number].rank;
+    for (std::size_t tie = 0; tie < program_.ties.size(); ++tie) {
+      const auto [first, second] = program_.ties[tie];
+      const bool here =
+          program_.placement.rank_of(first) == rank || program_.placement.rank_of(second) == rank;
+      const bool sums = instruction.opcode == Opcode::compute &&
+                        (instruction.action.kind == schedule::ActionKind::backward ||
+                         instruction.action.kind == schedule::ActionKind::weight_gradient) &&
+                        (instruction.action.stage == first || instruction.action.stage == second);
+      const bool reduces =
+          instruction.opcode == Opcode::reduce_tied && instruction.slot == static_cast<int>(tie);
+      const bool updates =
+          instruction.opcode == Opcode::gradient_norm || instruction.opcode == Opcode::update;
+      if (here && (sums || reduces || updates)) {
+        write(number, -2 - static_cast<int>(tie), instruction);
+      }
     }
   }
 
@@ -227,6 +373,10 @@ class ProgramSimulation {
   std::vector<StreamState> streams_;
   std::map<std::pair<int, int>, Clock> events_;
   std::map<std::pair<int, int>, SlotState> slots_;
+  std::map<std::pair<int, int>, std::optional<Boundary>> content_;  // what (rank, slot) holds
+  std::set<std::string> ran_;
+  std::map<int, int> summed_;  // by stage
+  std::set<int> closed_;       // stages whose gradients are used
   SimulationResult result_;
 };
 
