@@ -56,7 +56,7 @@ Tensor SelfAttention::forward_onto(Context& context, Tensor x, const TensorView&
   Tensor qkv = qkv_.forward(context, std::move(x), saved.inner(kQkvPart));
   Tensor y = context.empty({shape});
   Tensor log_sum_exp = context.empty({{shape[0], heads_, shape[1]}});
-  ops::attention(context.stream(), y, log_sum_exp, qkv, heads_);
+  ops::attention(context.stream(), y, log_sum_exp, qkv, {.queries = heads_, .key_values = heads_});
   saved.keep(std::move(qkv));
   saved.keep(y.share());
   saved.keep(std::move(log_sum_exp));
@@ -71,7 +71,8 @@ Tensor SelfAttention::backward_input(Context& context, Tensor dy, Saved& saved) 
   const Tensor y = saved.take(kY);
   const Tensor log_sum_exp = saved.take(kLogSumExp);
   Tensor dqkv = context.empty(qkv.spec());
-  ops::attention_backward(context.stream(), dqkv, attention_dy, y, log_sum_exp, qkv, heads_);
+  ops::attention_backward(context.stream(), dqkv, attention_dy, y, log_sum_exp, qkv,
+                          {.queries = heads_, .key_values = heads_});
   return qkv_.backward_input(context, std::move(dqkv), saved.inner(kQkvPart));
 }
 
