@@ -53,8 +53,7 @@ TEST_F(LlamaAttentionHalfTest, AgreesWithPlainArithmetic) {
         root_mean_square_normed(as_double(x), as_double(read(parameters[0]->value())));
     const std::size_t width = kC + 2 * shared * kD;
     const Matrix qkv = product(normed, as_double(read(parameters[1]->value())), kC, width);
-    const Matrix attended =
-        attend(rotated(qkv, width, kHeads + shared, kD), kC, kHeads, shared);
+    const Matrix attended = attend(rotated(qkv, width, kHeads + shared, kD), kC, kHeads, shared);
     const Matrix expected =
         sum(as_double(x), product(attended, as_double(read(parameters[2]->value())), kC, kC));
     const Tensor y = half.forward(context_, tensor({{1, kT, kC}}, x), saved_);

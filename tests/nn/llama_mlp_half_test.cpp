@@ -12,8 +12,7 @@ TEST_F(LlamaMlpHalfTest, AgreesWithPlainArithmetic) {
   constexpr std::size_t kRows = 5;
   constexpr std::size_t kC = 6;
   constexpr std::size_t kF = 10;
-  LlamaMlpHalf half(
-      {.width = kC, .hidden = kF, .weight = normal(0.5), .projection = normal(0.5)});
+  LlamaMlpHalf half({.width = kC, .hidden = kF, .weight = normal(0.5), .projection = normal(0.5)});
   materialize(half);
   const std::vector<Parameter*> parameters = half.parameters();
   write(parameters[0]->value(), random_values(kC, 7));

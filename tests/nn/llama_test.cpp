@@ -1,11 +1,16 @@
 #include "lockflight/nn/llama.h"
 
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "lockflight/core/error.h"
+#include "lockflight/device/cpu_device.h"
 #include "lockflight/device/meta_device.h"
+#include "lockflight/nn/llama_attention_half.h"
+#include "lockflight/nn/llama_mlp_half.h"
+#include "lockflight/nn/rms_norm.h"
 #include "nn/model_on_cpu.h"
 
 namespace lockflight::nn {
@@ -44,12 +49,8 @@ TEST_F(LlamaTest, HasAsManyParametersAsTheFormulaSays) {
 }
 
 TEST_F(LlamaTest, ProjectionsStartSmaller) {
-  const Model model = llama({.vocabulary = 64,
-                             .context = 32,
-                             .layers = 8,
-                             .heads = 2,
-                             .width = 64,
-                             .hidden = 172});
+  const Model model =
+      llama({.vocabulary = 64, .context = 32, .layers = 8, .heads = 2, .width = 64, .hidden = 172});
   std::map<std::string, double> deviation;
   for (const Parameter* parameter : model.parameters()) {
     double squares = 0;
@@ -81,6 +82,53 @@ TEST_F(LlamaTest, HasTheRightGradientsFromLossToEmbedding) {
     LlamaConfig config = kTiny;
     config.key_value_heads = shared;
     expect_right_gradients(llama(config));
+  }
+}
+
+// What a layer returns and the gradients it finds, on a device of so many threads.
+std::vector<std::vector<float>> results_of(Layer& layer, int threads) {
+  const TensorSpec spec{{2, 160, 96}};  // enough rows for several pieces of every operation
+  const auto device = make_cpu_device({.threads = threads});
+  const auto stream = device->make_stream(StreamRole::compute);
+  const auto random_tensor = [&](std::uint64_t seed) {
+    std::vector<float> values(static_cast<std::size_t>(spec.elements()));
+    Random random({.seed = seed});
+    for (float& value : values) {
+      value = static_cast<float>(random.next_normal());
+    }
+    Tensor made = device->empty(spec);
+    stream->upload(made, values.data());
+    device->synchronize();
+    return made;
+  };
+  std::vector<std::vector<float>> results;
+  const auto keep = [&](const TensorView& view) {
+    results.emplace_back(static_cast<std::size_t>(view.elements()));
+    stream->download(results.back().data(), view);
+    device->synchronize();
+  };
+  for (Parameter* parameter : layer.parameters()) {
+    parameter->materialize(*device, *stream, 1);
+  }
+  Context context(*stream);
+  Saved saved;
+  keep(layer.forward(context, random_tensor(1), saved));
+  keep(layer.backward_input(context, random_tensor(2), saved));
+  layer.backward_weight(context, saved);
+  for (Parameter* parameter : layer.parameters()) {
+    keep(parameter->grad());
+    parameter->dematerialize();
+  }
+  saved = {};
+  return results;
+}
+
+TEST_F(LlamaTest, LayersGiveTheSameBitsForAnyNumberOfThreads) {
+  RmsNorm norm(96);
+  LlamaAttentionHalf attention({.width = 96, .heads = 4, .key_value_heads = 2});
+  LlamaMlpHalf mlp({.width = 96, .hidden = 256});
+  for (Layer* layer : std::initializer_list<Layer*>{&norm, &attention, &mlp}) {
+    EXPECT_EQ(results_of(*layer, 1), results_of(*layer, 2)) << layer->parameters().back()->name();
   }
 }
 

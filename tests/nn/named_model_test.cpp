@@ -39,7 +39,7 @@ TEST(NamedModelTest, HasThePublishedParametersWithinTheirRounding) {
     double rounding;
   };
   const std::map<std::string_view, Published> published = {
-      {"gpt3-6.7b", {6.7, 0.05}}, {"gpt3-13b", {13, 0.5}},    {"gpt3-175b", {175, 0.5}},
+      {"gpt3-6.7b", {6.7, 0.05}}, {"gpt3-13b", {13, 0.5}},     {"gpt3-175b", {175, 0.5}},
       {"llama-7b", {6.7, 0.05}},  {"llama-13b", {13.0, 0.05}}, {"llama-33b", {32.5, 0.05}},
       {"llama-65b", {65.2, 0.1}},  // cut off rather than rounded
   };

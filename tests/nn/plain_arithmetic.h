@@ -10,9 +10,7 @@ namespace lockflight::nn {
 
 using Matrix = std::vector<double>;
 
-inline Matrix as_double(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
-}
+inline Matrix as_double(const std::vector<float>& values) { return {values.begin(), values.end()}; }
 
 /// rows x inner times inner x columns.
 inline Matrix product(const Matrix& a, const Matrix& b, std::size_t inner, std::size_t columns) {
