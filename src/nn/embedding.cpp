@@ -18,9 +18,14 @@ constexpr std::size_t kDy = 1;
 }  // namespace
 
 Embedding::Embedding(EmbeddingConfig config)
-    : tokens_("tokens", {{config.vocabulary, config.width}}, config.weight),
+    : has_positions_(config.positions),
+      tokens_("tokens", {{config.vocabulary, config.width}}, config.weight),
       positions_("positions", {{config.context, config.width}}, config.weight),
       dropout_(checked_dropout(config.dropout, "embedding")) {}
+
+std::vector<Parameter*> Embedding::parameters() {
+  return has_positions_ ? std::vector{&tokens_, &positions_} : std::vector{&tokens_};
+}
 
 Tensor Embedding::forward(Context& context, Tensor x, Saved& saved) {
   const Shape& shape = x.spec().shape;
@@ -29,7 +34,8 @@ Tensor Embedding::forward(Context& context, Tensor x, Saved& saved) {
         fmt::format("embedding: tokens are {}, expected [rows, T] of i32", to_string(x.spec())));
   }
   Tensor y = context.empty({{shape[0], shape[1], tokens_.spec().shape[1]}});
-  ops::embedding(context.stream(), y, x, tokens_.value(), positions_.value());
+  ops::embedding(context.stream(), y, x, tokens_.value(),
+                 positions_.value());  // empty if there are none
   saved.keep(std::move(x));
   return dropped(context, std::move(y), dropout_);
 }

@@ -19,26 +19,56 @@ constexpr std::size_t kLogSumExp = 2;
 constexpr std::size_t kQkvPart = 0;
 constexpr std::size_t kProjectionPart = 1;
 
-std::int64_t checked_heads(const SelfAttentionConfig& config) {
+ops::AttentionHeads checked_heads(const SelfAttentionConfig& config) {
   if (config.heads < 1 || config.width % config.heads != 0) {
     throw InvalidArgument(
         fmt::format("attention: {} heads do not divide a width of {}; choose a width that is a "
                     "multiple of the heads",
                     config.heads, config.width));
   }
-  return config.heads;
+  const std::int64_t key_values =
+      config.key_value_heads == 0 ? config.heads : config.key_value_heads;
+  if (key_values < 1 || config.heads % key_values != 0) {
+    throw InvalidArgument(
+        fmt::format("attention: {} heads cannot share {} heads of keys and values evenly; choose a "
+                    "number that divides the heads",
+                    config.heads, key_values));
+  }
+  return {.queries = config.heads, .key_values = key_values};
+}
+
+ops::RopeOptions checked_rope(const SelfAttentionConfig& config, ops::AttentionHeads heads) {
+  const std::int64_t head_width = config.width / heads.queries;
+  if (!(config.rotary_base >= 0)) {
+    throw InvalidArgument(
+        fmt::format("attention: the base of the rotary position embedding is {}, but must be more "
+                    "than 0, or 0 for none",
+                    config.rotary_base));
+  }
+  if (config.rotary_base > 0 && head_width % 2 != 0) {
+    throw InvalidArgument(
+        fmt::format("attention: heads of {} channels cannot be rotated in pairs; choose a width "
+                    "that is an even multiple of the {} heads",
+                    head_width, heads.queries));
+  }
+  return {.heads = heads.queries + heads.key_values,
+          .head_width = head_width,
+          .base = config.rotary_base};
 }
 
 }  // namespace
 
 SelfAttention::SelfAttention(SelfAttentionConfig config)
     : heads_(checked_heads(config)),
+      rope_(checked_rope(config, heads_)),
       dropout_(checked_dropout(config.dropout, "attention")),
       qkv_({.inputs = config.width,
-            .outputs = 3 * config.width,
+            .outputs = config.width + 2 * heads_.key_values * rope_.head_width,
+            .bias = config.bias,
             .weight = std::move(config.weight)}),
       projection_({.inputs = config.width,
                    .outputs = config.width,
+                   .bias = config.bias,
                    .weight = std::move(config.projection)}) {
   name_part("qkv", qkv_);
   name_part("projection", projection_);
@@ -54,8 +84,11 @@ Tensor SelfAttention::forward_onto(Context& context, Tensor x, const TensorView&
                                    Saved& saved) {
   const Shape shape = x.spec().shape;
   Tensor qkv = qkv_.forward(context, std::move(x), saved.inner(kQkvPart));
+  if (rope_.base > 0) {
+    ops::rope(context.stream(), qkv, rope_);
+  }
   Tensor y = context.empty({shape});
-  Tensor log_sum_exp = context.empty({{shape[0], heads_, shape[1]}});
+  Tensor log_sum_exp = context.empty({{shape[0], heads_.queries, shape[1]}});
   ops::attention(context.stream(), y, log_sum_exp, qkv, heads_);
   saved.keep(std::move(qkv));
   saved.keep(y.share());
@@ -72,6 +105,9 @@ Tensor SelfAttention::backward_input(Context& context, Tensor dy, Saved& saved) 
   const Tensor log_sum_exp = saved.take(kLogSumExp);
   Tensor dqkv = context.empty(qkv.spec());
   ops::attention_backward(context.stream(), dqkv, attention_dy, y, log_sum_exp, qkv, heads_);
+  if (rope_.base > 0) {
+    ops::rope_backward(context.stream(), dqkv, rope_);
+  }
   return qkv_.backward_input(context, std::move(dqkv), saved.inner(kQkvPart));
 }
 

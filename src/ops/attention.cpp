@@ -11,17 +11,21 @@ namespace {
 
 cpu::AttentionShape attention_shape(const Check& check, const TensorView& y,
                                     const TensorView& log_sum_exp, const TensorView& qkv,
-                                    std::int64_t heads) {
+                                    AttentionHeads heads) {
   check.rank("y", y, 3, "[B, T, C]");
   const std::int64_t B = y.shape()[0];
   const std::int64_t T = y.shape()[1];
   const std::int64_t C = y.shape()[2];
-  if (heads < 1 || C % heads != 0) {
-    check.refuse(fmt::format("{} heads do not divide the {} channels of y evenly", heads, C));
+  const auto [H, K] = heads;
+  if (H < 1 || C % H != 0) {
+    check.refuse(fmt::format("{} heads do not divide the {} channels of y evenly", H, C));
   }
-  check.shape("qkv", qkv, {B, T, 3 * C}, "to match y");
-  check.shape("log_sum_exp", log_sum_exp, {B, heads, T}, "to match y");
-  return {.batch = B, .length = T, .heads = heads, .channels = C};
+  if (K < 1 || H % K != 0) {
+    check.refuse(fmt::format("{} heads cannot share {} heads of keys and values evenly", H, K));
+  }
+  check.shape("qkv", qkv, {B, T, C + 2 * K * (C / H)}, "to match y and the heads");
+  check.shape("log_sum_exp", log_sum_exp, {B, H, T}, "to match y");
+  return {.batch = B, .length = T, .heads = H, .key_value_heads = K, .channels = C};
 }
 
 // Of a product over all pairs of positions, the half that the mask leaves.
@@ -33,7 +37,7 @@ double flops_of_products(cpu::AttentionShape shape, int products) {
 }  // namespace
 
 void attention(Stream& stream, const TensorView& y, const TensorView& log_sum_exp,
-               const TensorView& qkv, std::int64_t heads) {
+               const TensorView& qkv, AttentionHeads heads) {
   const cpu::AttentionShape shape = attention_shape(Check("attention"), y, log_sum_exp, qkv, heads);
   OpCost cost = cost_per_element("attention", 0.0, {y, log_sum_exp, qkv});
   cost.flops = flops_of_products(shape, 2);
@@ -44,7 +48,7 @@ void attention(Stream& stream, const TensorView& y, const TensorView& log_sum_ex
 
 void attention_backward(Stream& stream, const TensorView& dqkv, const TensorView& dy,
                         const TensorView& y, const TensorView& log_sum_exp, const TensorView& qkv,
-                        std::int64_t heads) {
+                        AttentionHeads heads) {
   const Check check("attention_backward");
   const cpu::AttentionShape shape = attention_shape(check, y, log_sum_exp, qkv, heads);
   check.shape("dy", dy, y.shape(), "to match y");

@@ -52,7 +52,8 @@ constexpr std::int64_t N = B * T;
 constexpr std::int64_t kMicroBatches = 8;
 constexpr MatrixShape kNarrow{.rows = N, .columns = C};
 constexpr MatrixShape kWide{.rows = N, .columns = 4 * C};
-constexpr ops::cpu::AttentionShape kAttention{.batch = B, .length = T, .heads = H, .channels = C};
+constexpr ops::cpu::AttentionShape kAttention{
+    .batch = B, .length = T, .heads = H, .key_value_heads = H, .channels = C};
 constexpr ops::cpu::EmbeddingShape kEmbedding{
     .batch = B, .length = T, .channels = C, .vocabulary = V};
 

@@ -25,11 +25,27 @@ TEST_F(EmbeddingTest, AddsTheRowsOfTokenAndPosition) {
   EXPECT_THAT(read(y), near(expected, 1e-7));
 }
 
+TEST_F(EmbeddingTest, WithoutPositionsLooksTokensUp) {
+  Embedding layer({.vocabulary = 5, .width = 3, .positions = false});
+  ASSERT_THAT(layer.parameters(), testing::SizeIs(1));
+  materialize(layer);
+  const std::vector<float> tokens = read(layer.parameters()[0]->value());
+  const std::vector<std::int32_t> x = {4, 0, 0, 2};
+  const Tensor y = layer.forward(context_, tensor({{1, 4}, DType::i32}, x), saved_);
+  std::vector<float> expected;
+  for (const std::int32_t token : x) {
+    expected.insert(expected.end(), tokens.begin() + token * 3, tokens.begin() + token * 3 + 3);
+  }
+  EXPECT_EQ(read(y), expected);
+}
+
 TEST_F(EmbeddingTest, HasTheRightGradients) {
   for (const float dropout : {0.0F, 0.3F}) {
     Embedding layer({.vocabulary = 5, .context = 6, .width = 3, .dropout = dropout});
     EXPECT_THAT(findings(layer, {{4, 6}, DType::i32}, {.integers_below = 5}), testing::IsEmpty());
     EXPECT_THAT(findings(layer, {{4, 2}, DType::i32}, {.integers_below = 5}), testing::IsEmpty());
+    Embedding tokens({.vocabulary = 5, .width = 3, .positions = false, .dropout = dropout});
+    EXPECT_THAT(findings(tokens, {{4, 6}, DType::i32}, {.integers_below = 5}), testing::IsEmpty());
   }
 }
 

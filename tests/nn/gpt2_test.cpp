@@ -1,13 +1,12 @@
 #include "lockflight/nn/gpt2.h"
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "lockflight/core/error.h"
 #include "lockflight/device/meta_device.h"
-#include "nn/on_cpu.h"
+#include "nn/model_on_cpu.h"
 
 namespace lockflight::nn {
 namespace {
@@ -18,41 +17,7 @@ using testing::HasSubstr;
 
 constexpr Gpt2Config kTiny{.vocabulary = 11, .context = 6, .layers = 2, .heads = 2, .width = 8};
 
-class Gpt2Test : public OnCpu {
- protected:
-  // The loss of one micro-batch, and perhaps gradients.
-  float run(const Model& model, const TensorView& targets, Tensor tokens, bool backward = false) {
-    const Tensor loss = device_->empty({});
-    std::vector<Saved> saved(model.layers().size());
-    Saved of_loss;
-    Tensors tensors;
-    tensors.push_back(std::move(tokens));
-    for (std::size_t i = 0; i < saved.size(); ++i) {
-      context_.layer = static_cast<std::uint32_t>(i);
-      tensors = model.layers()[i].layer->forward_all(context_, std::move(tensors), saved[i]);
-    }
-    model.loss().forward(context_, std::move(tensors), {targets}, 1.0F, loss, of_loss);
-    if (backward) {
-      tensors = model.loss().backward(context_, of_loss);
-      for (std::size_t i = saved.size(); i-- > 0;) {
-        Layer& layer = *model.layers()[i].layer;
-        context_.layer = static_cast<std::uint32_t>(i);
-        tensors = layer.backward_input_all(context_, std::move(tensors), saved[i]);
-        layer.backward_weight(context_, saved[i]);
-      }
-    }
-    return read(loss).at(0);
-  }
-
-  Tensor tokens_of(std::uint64_t seed) {
-    std::vector<std::int32_t> tokens(2 * 6);
-    Random random({.seed = seed});
-    for (std::int32_t& token : tokens) {
-      token = static_cast<std::int32_t>(random.next_below(11));
-    }
-    return tensor({{2, 6}, DType::i32}, tokens);
-  }
-};
+class Gpt2Test : public ModelOnCpu {};
 
 TEST_F(Gpt2Test, IsAListOfHalfBlocks) {
   const Model model = gpt2(kTiny);
@@ -99,9 +64,7 @@ TEST_F(Gpt2Test, ProjectionsStartSmaller) {
 
 TEST_F(Gpt2Test, StartsWithTheLossOfGuessing) {
   const Model model = gpt2(kTiny);
-  for (Parameter* parameter : model.parameters()) {
-    parameter->materialize(*device_, *stream_, 1);
-  }
+  materialize(model);
   context_.training = false;
   EXPECT_NEAR(run(model, tokens_of(2), tokens_of(1)), std::log(11.0), 0.02);
 }
@@ -110,37 +73,7 @@ TEST_F(Gpt2Test, HasTheRightGradientsFromLossToEmbedding) {
   for (const float dropout : {0.0F, 0.2F}) {
     Gpt2Config config = kTiny;
     config.dropout = dropout;
-    const Model model = gpt2(config);
-    for (Parameter* parameter : model.parameters()) {
-      parameter->materialize(*device_, *stream_, 1);
-    }
-    const Tensor targets = tokens_of(2);
-    run(model, targets, tokens_of(1), true);
-    // Along the gradient itself the derivative is the gradient's length.
-    for (Parameter* parameter : model.parameters()) {
-      const std::vector<float> value = read(parameter->value());
-      const std::vector<float> gradient = read(parameter->grad());
-      double squares = 0;
-      for (const float g : gradient) {
-        squares += static_cast<double>(g) * static_cast<double>(g);
-      }
-      const double length = std::sqrt(squares);
-      ASSERT_GT(length, 1e-4) << parameter->name();
-      // L changes by about 4e-4: far more than its rounding, and little enough to be smooth.
-      const double step = std::min(0.1, 4e-4 / length);
-      const auto moved = [&](double by) {
-        std::vector<float> changed = value;
-        for (std::size_t i = 0; i < changed.size(); ++i) {
-          changed[i] += static_cast<float>(by * static_cast<double>(gradient[i]) / length);
-        }
-        write(parameter->value(), changed);
-        return static_cast<double>(run(model, targets, tokens_of(1)));
-      };
-      const double slope =
-          (8 * (moved(step) - moved(-step)) - (moved(2 * step) - moved(-2 * step))) / (12 * step);
-      moved(0);
-      EXPECT_NEAR(slope / length, 1, 0.02) << parameter->name();
-    }
+    expect_right_gradients(gpt2(config));
   }
 }
 

@@ -27,12 +27,18 @@
 #include "lockflight/ops/matmul.h"
 #include "lockflight/ops/mean_squared_error.h"
 #include "lockflight/ops/reduce.h"
+#include "lockflight/ops/rms_norm.h"
+#include "lockflight/ops/rope.h"
 #include "lockflight/ops/sgd.h"
+#include "lockflight/ops/swiglu.h"
 #include "ops/cpu/attention.h"
 #include "ops/cpu/embedding.h"
 #include "ops/cpu/gelu.h"
 #include "ops/cpu/kernel_checks.h"
 #include "ops/cpu/layer_norm.h"
+#include "ops/cpu/rms_norm.h"
+#include "ops/cpu/rope.h"
+#include "ops/cpu/swiglu.h"
 
 namespace lockflight::ops {
 namespace {
@@ -193,18 +199,95 @@ TEST_F(FrontDoorTest, GeluPassesItsArgumentsOn) {
             "gelu: y has shape [7], expected [3, 7] to match x");
 }
 
+TEST_F(FrontDoorTest, RmsNormPassesItsArgumentsOn) {
+  const Tensor x = normal({2, 3, 5}, "x");
+  const Tensor dy = normal({2, 3, 5}, "dy");
+  const Tensor gain = normal({5}, "gain");
+  const Tensor y = empty({2, 3, 5});
+  const Tensor rstd = empty({2, 3});
+  rms_norm(stream, y, rstd, x, gain, 0.1F);
+  const Tensor dx = empty({2, 3, 5});
+  rms_norm_backward_input(stream, dx, dy, x, rstd, gain);
+  const Tensor dgain = zeros({5});
+  rms_norm_backward_weight(stream, dgain, dy, x, rstd);
+
+  Floats expected_y(30), scale(6), expected_dx(30), expected_dgain(5);
+  const Floats in = values(x), d = values(dy), g = values(gain);
+  cpu::rms_norm(team, expected_y.data(), scale.data(), in.data(), g.data(), {6, 5}, 0.1F);
+  cpu::rms_norm_backward_input(team, expected_dx.data(), d.data(), in.data(), scale.data(),
+                               g.data(), {6, 5});
+  cpu::rms_norm_backward_weight(team, expected_dgain.data(), d.data(), in.data(), scale.data(),
+                                {6, 5});
+  EXPECT_EQ(values(y), expected_y);
+  EXPECT_EQ(values(rstd), scale);
+  EXPECT_EQ(values(dx), expected_dx);
+  EXPECT_EQ(values(dgain), expected_dgain);
+
+  const Tensor narrow = zeros({4});
+  EXPECT_EQ(refusal([&] { rms_norm(stream, y, rstd, x, narrow); }),
+            "rms_norm: gain has shape [4], expected [5] to match x");
+  EXPECT_EQ(refusal([&] { rms_norm_backward_input(stream, narrow, dy, x, rstd, gain); }),
+            "rms_norm_backward_input: dx has shape [4], expected [2, 3, 5] to match x");
+  EXPECT_EQ(refusal([&] { rms_norm_backward_weight(stream, dgain, dy, x, narrow); }),
+            "rms_norm_backward_weight: rstd has shape [4], expected 6 elements for the rows of x");
+}
+
+TEST_F(FrontDoorTest, SwigluPassesItsArgumentsOn) {
+  const Tensor x = normal({2, 3, 10}, "x");
+  const Tensor dy = normal({2, 3, 5}, "dy");
+  const Tensor y = empty({2, 3, 5});
+  const Tensor dx = empty({2, 3, 10});
+  swiglu(stream, y, x);
+  swiglu_backward(stream, dx, dy, x);
+  Floats expected_y(30), expected_dx(60);
+  const Floats in = values(x), d = values(dy);
+  cpu::swiglu(team, expected_y.data(), in.data(), {6, 5});
+  cpu::swiglu_backward(team, expected_dx.data(), d.data(), in.data(), {6, 5});
+  EXPECT_EQ(values(y), expected_y);
+  EXPECT_EQ(values(dx), expected_dx);
+
+  EXPECT_EQ(refusal([&] { swiglu(stream, x, x); }),
+            "swiglu: x has shape [2, 3, 10], expected 6 rows of 20, twice as wide as y [2, 3, 10]");
+  EXPECT_EQ(refusal([&] { swiglu_backward(stream, dy, dy, x); }),
+            "swiglu_backward: dx has shape [2, 3, 5], expected [2, 3, 10] to match x");
+}
+
+TEST_F(FrontDoorTest, RopePassesItsArgumentsOn) {
+  const Tensor x = normal({2, 3, 14}, "x");
+  const cpu::RopeShape shape{.batch = 2, .length = 3, .columns = 14, .heads = 2, .head_width = 6};
+  Floats expected = values(x);
+  rope(stream, x, {.heads = 2, .head_width = 6, .base = 100});
+  cpu::rope(team, expected.data(), shape, 100.0);
+  EXPECT_EQ(values(x), expected);
+  rope_backward(stream, x, {.heads = 2, .head_width = 6});
+  cpu::rope_backward(team, expected.data(), shape, 10000.0);
+  EXPECT_EQ(values(x), expected);
+
+  EXPECT_EQ(refusal([&] { rope(stream, x, {.heads = 3, .head_width = 6}); }),
+            "rope: x has shape [2, 3, 14], too narrow for 3 heads of 6 channels");
+  EXPECT_THAT(refusal([&] { rope(stream, x, {.heads = 2, .head_width = 7}); }),
+              HasSubstr("2 heads of 7 channels cannot be rotated in pairs"));
+  EXPECT_THAT(refusal([&] { rope_backward(stream, x, {.heads = 2, .head_width = 6, .base = 0}); }),
+              HasSubstr("rope_backward: the base of the angles is 0"));
+  const Tensor flat = empty({6, 14});
+  EXPECT_EQ(refusal([&] { rope_backward(stream, flat, {.heads = 2, .head_width = 6}); }),
+            "rope_backward: dx has shape [6, 14], expected [B, T, columns]");
+}
+
 TEST_F(FrontDoorTest, AttentionPassesItsArgumentsOn) {
-  const cpu::AttentionShape shape{.batch = 2, .length = 5, .heads = 3, .channels = 6};
-  const Tensor qkv = normal({2, 5, 18}, "qkv");
-  const Tensor dy = normal({2, 5, 6}, "dy");
-  const Tensor y = empty({2, 5, 6});
-  const Tensor log_sum_exp = empty({2, 3, 5});
-  const Tensor dqkv = empty({2, 5, 18});
-  attention(stream, y, log_sum_exp, qkv, 3);
-  attention_backward(stream, dqkv, dy, y, log_sum_exp, qkv, 3);
+  const cpu::AttentionShape shape{
+      .batch = 2, .length = 5, .heads = 4, .key_value_heads = 2, .channels = 8};
+  const AttentionHeads heads{.queries = 4, .key_values = 2};
+  const Tensor qkv = normal({2, 5, 16}, "qkv");
+  const Tensor dy = normal({2, 5, 8}, "dy");
+  const Tensor y = empty({2, 5, 8});
+  const Tensor log_sum_exp = empty({2, 4, 5});
+  const Tensor dqkv = empty({2, 5, 16});
+  attention(stream, y, log_sum_exp, qkv, heads);
+  attention_backward(stream, dqkv, dy, y, log_sum_exp, qkv, heads);
 
   const Floats in = values(qkv), d = values(dy);
-  Floats expected_y(60), expected_lse(30), expected_dqkv(180);
+  Floats expected_y(80), expected_lse(40), expected_dqkv(160);
   cpu::attention(team, expected_y.data(), expected_lse.data(), in.data(), shape);
   cpu::attention_backward(team, expected_dqkv.data(), d.data(), expected_y.data(),
                           expected_lse.data(), in.data(), shape);
@@ -212,10 +295,22 @@ TEST_F(FrontDoorTest, AttentionPassesItsArgumentsOn) {
   EXPECT_EQ(values(log_sum_exp), expected_lse);
   EXPECT_EQ(values(dqkv), expected_dqkv);
 
-  EXPECT_EQ(refusal([&] { attention(stream, y, log_sum_exp, qkv, 4); }),
-            "attention: 4 heads do not divide the 6 channels of y evenly");
-  EXPECT_EQ(refusal([&] { attention(stream, y, log_sum_exp, y, 3); }),
-            "attention: qkv has shape [2, 5, 6], expected [2, 5, 18] to match y");
+  EXPECT_EQ(refusal([&] {
+              attention(stream, y, log_sum_exp, qkv, {3, 3});
+            }),
+            "attention: 3 heads do not divide the 8 channels of y evenly");
+  EXPECT_EQ(refusal([&] {
+              attention(stream, y, log_sum_exp, qkv, {4, 3});
+            }),
+            "attention: 4 heads cannot share 3 heads of keys and values evenly");
+  EXPECT_EQ(refusal([&] {
+              attention(stream, y, log_sum_exp, qkv, {4, 0});
+            }),
+            "attention: 4 heads cannot share 0 heads of keys and values evenly");
+  EXPECT_EQ(refusal([&] {
+              attention(stream, y, log_sum_exp, qkv, {4, 4});
+            }),
+            "attention: qkv has shape [2, 5, 16], expected [2, 5, 24] to match y and the heads");
 }
 
 TEST_F(FrontDoorTest, EmbeddingPassesItsArgumentsOn) {
@@ -355,9 +450,19 @@ TEST(MetaFrontDoorTest, OperationsAddUpTheirCostAndRunNothing) {
   const Tensor y = empty({1, 3, 4});
   const Tensor qkv = empty({1, 3, 12});
   const Tensor log_sum_exp = empty({1, 2, 3});
-  attention(*stream, y, log_sum_exp, qkv, 2);
+  attention(*stream, y, log_sum_exp, qkv, {.queries = 2, .key_values = 2});
   totals = take_totals(*device);
   EXPECT_EQ(totals.flops, 2.0 * 2 * 6 * 4);  // two products, six pairs that the mask leaves
+  const Tensor rstd = empty({3});
+  const Tensor gain = empty({4});
+  rms_norm(*stream, y, rstd, y, gain);
+  totals = take_totals(*device);
+  EXPECT_EQ(totals.flops, 4.0 * 12);
+  EXPECT_EQ(totals.bytes_moved, 4.0 * (12 + 12 + 3 + 4));
+  rope(*stream, qkv, {.heads = 4, .head_width = 2});
+  totals = take_totals(*device);
+  EXPECT_EQ(totals.flops, 3.0 * 24);  // of queries and keys; values stay as they are
+  EXPECT_EQ(totals.bytes_moved, 4.0 * 2 * 24);
   EXPECT_THROW(matmul(*stream, c, b, a), InvalidArgument);
   EXPECT_EQ(take_totals(*device).launches, 0);
 }

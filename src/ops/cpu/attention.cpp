@@ -88,28 +88,32 @@ constexpr std::int64_t kKeysPerBlock = 512;
 constexpr float kLog2E = 1.44269504F;
 constexpr float kLn2 = 0.693147181F;
 
-// Where one head of one sequence lies.
+// Where one head of one sequence, and the keys and values that it sees, lie.
 struct Head {
   std::int64_t T;
   std::int64_t C;
   std::int64_t D;
-  std::int64_t first;      // offset of channel 0 of the head at t = 0 in [B, T, H, D]
-  std::int64_t first_qkv;  // the same for its queries in [B, T, 3, H, D]
+  std::int64_t stride_qkv;   // from one position to the next in [B, T, H + 2 K, D]
+  std::int64_t first;        // offset of channel 0 of the head at t = 0 in [B, T, H, D]
+  std::int64_t first_query;  // the same in [B, T, H + 2 K, D]
+  std::int64_t first_key;
+  std::int64_t first_value;
   std::int64_t first_row;  // offset in [B, H, T]
 
-  Head(AttentionShape shape, std::int64_t index)
-      : T(shape.length), C(shape.channels), D(shape.channels / shape.heads) {
-    const std::int64_t b = index / shape.heads;
-    const std::int64_t h = index % shape.heads;
-    first = b * T * C + h * D;
-    first_qkv = b * T * 3 * C + h * D;
-    first_row = index * T;
-  }
+  Head(AttentionShape shape, std::int64_t b, std::int64_t h)
+      : T(shape.length),
+        C(shape.channels),
+        D(C / shape.heads),
+        stride_qkv(C + 2 * shape.key_value_heads * D),
+        first(b * T * C + h * D),
+        first_query(b * T * stride_qkv + h * D),
+        first_key(b * T * stride_qkv + C + h * shape.key_value_heads / shape.heads * D),
+        first_value(first_key + shape.key_value_heads * D),
+        first_row((b * shape.heads + h) * T) {}
 
-  std::int64_t stride_qkv() const { return 3 * C; }
-  std::int64_t query(std::int64_t t) const { return first_qkv + t * 3 * C; }
-  std::int64_t key(std::int64_t t) const { return query(t) + C; }
-  std::int64_t value(std::int64_t t) const { return query(t) + 2 * C; }
+  std::int64_t query(std::int64_t t) const { return first_query + t * stride_qkv; }
+  std::int64_t key(std::int64_t t) const { return first_key + t * stride_qkv; }
+  std::int64_t value(std::int64_t t) const { return first_value + t * stride_qkv; }
   std::int64_t output(std::int64_t t) const { return first + t * C; }
   float scale() const { return 1.0F / std::sqrt(static_cast<float>(D)); }
 };
@@ -139,8 +143,8 @@ void for_each_key_block(std::int64_t begin, std::int64_t end, const Body& body) 
 // scores [queries, keys] = q k^T log2(e) / sqrt(D)
 void score(float* scores, const float* qkv, const Head& head, const Block& block) {
   sgemm({.m = block.queries(), .n = block.keys(), .k = head.D}, head.scale() * kLog2E,
-        {qkv + head.query(block.begin), head.stride_qkv()},
-        {qkv + head.key(block.first_key), head.stride_qkv(), true}, 0.0F, scores, block.keys());
+        {qkv + head.query(block.begin), head.stride_qkv},
+        {qkv + head.key(block.first_key), head.stride_qkv, true}, 0.0F, scores, block.keys());
 }
 
 void attend(float* y, float* log_sum_exp, const float* qkv, const Head& head, std::int64_t begin) {
@@ -158,8 +162,8 @@ void attend(float* y, float* log_sum_exp, const float* qkv, const Head& head, st
        sum + (t - begin), y + head.output(t), head.D);
     }
     sgemm({.m = block.queries(), .n = head.D, .k = block.keys()}, 1.0F, {scores, block.keys()},
-          {qkv + head.value(block.first_key), head.stride_qkv()},
-          block.first_key == 0 ? 0.0F : 1.0F, y + head.output(begin), head.C);
+          {qkv + head.value(block.first_key), head.stride_qkv}, block.first_key == 0 ? 0.0F : 1.0F,
+          y + head.output(begin), head.C);
   });
   for (std::int64_t t = begin; t < end; ++t) {
     HWY_DYNAMIC_DISPATCH(divide_row)(y + head.output(t), sum[t - begin], head.D);
@@ -167,14 +171,15 @@ void attend(float* y, float* log_sum_exp, const float* qkv, const Head& head, st
   }
 }
 
-// The gradients that queries begin … cause. Blocks of queries come in descending order, so the
-// first one of a head meets all keys and sets dk and dv, the others add to them.
+// The gradients that queries begin … cause. Of heads that share their keys, `first_of_group` comes
+// first, and of its blocks of queries, which come in descending order, the first one meets all keys
+// and sets dk and dv; the others add to them.
 void attend_backward(float* dqkv, const float* dy, const float* y, const float* log_sum_exp,
-                     const float* qkv, const Head& head, std::int64_t begin) {
+                     const float* qkv, const Head& head, bool first_of_group, std::int64_t begin) {
   const std::int64_t end = std::min(head.T, begin + kQueriesPerBlock);
   const std::int64_t D = head.D;
-  const std::int64_t stride = head.stride_qkv();
-  const float gather = end == head.T ? 0.0F : 1.0F;
+  const std::int64_t stride = head.stride_qkv;
+  const float gather = first_of_group && end == head.T ? 0.0F : 1.0F;
   float* scores = thread_scratch(2 * kQueriesPerBlock * kKeysPerBlock).data();
   float* dscores = scores + kQueriesPerBlock * kKeysPerBlock;
   float delta[kQueriesPerBlock];
@@ -207,7 +212,7 @@ void attend_backward(float* dqkv, const float* dy, const float* y, const float* 
 
 void attention(Team& team, float* y, float* log_sum_exp, const float* qkv, AttentionShape shape) {
   team.parallel_for(shape.batch * shape.heads, [&](std::int64_t index) {
-    const Head head(shape, index);
+    const Head head(shape, index / shape.heads, index % shape.heads);
     for (std::int64_t begin = 0; begin < head.T; begin += kQueriesPerBlock) {
       attend(y, log_sum_exp, qkv, head, begin);
     }
@@ -216,11 +221,15 @@ void attention(Team& team, float* y, float* log_sum_exp, const float* qkv, Atten
 
 void attention_backward(Team& team, float* dqkv, const float* dy, const float* y,
                         const float* log_sum_exp, const float* qkv, AttentionShape shape) {
-  team.parallel_for(shape.batch * shape.heads, [&](std::int64_t index) {
-    const Head head(shape, index);
-    const std::int64_t last = (head.T - 1) / kQueriesPerBlock * kQueriesPerBlock;
-    for (std::int64_t begin = last; begin >= 0; begin -= kQueriesPerBlock) {
-      attend_backward(dqkv, dy, y, log_sum_exp, qkv, head, begin);
+  const std::int64_t group = shape.heads / shape.key_value_heads;  // heads that share their keys
+  const std::int64_t last = (shape.length - 1) / kQueriesPerBlock * kQueriesPerBlock;
+  team.parallel_for(shape.batch * shape.key_value_heads, [&](std::int64_t index) {
+    for (std::int64_t i = 0; i < group; ++i) {
+      const Head head(shape, index / shape.key_value_heads,
+                      index % shape.key_value_heads * group + i);
+      for (std::int64_t begin = last; begin >= 0; begin -= kQueriesPerBlock) {
+        attend_backward(dqkv, dy, y, log_sum_exp, qkv, head, i == 0, begin);
+      }
     }
   });
 }

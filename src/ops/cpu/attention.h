@@ -1,9 +1,9 @@
-// Causal self-attention of several heads.
+// Causal self-attention of several heads, several of which may share their keys and values.
 //
 // Works on blocks of query rows and, for each, on blocks of keys up to the diagonal, with the
 // softmax corrected as the keys go by, so nothing of size T x T is ever stored. Sources: Milakov,
 // Gimelshein 2018 (arXiv:1805.02867), algorithm 3; Dao et al. 2022 (arXiv:2205.14135), algorithms 1
-// and 4.
+// and 4; Ainslie et al. 2023 (arXiv:2305.13245), section 2.2, for shared keys and values.
 
 #pragma once
 
@@ -12,19 +12,21 @@
 namespace lockflight::ops::cpu {
 
 struct AttentionShape {
-  std::int64_t batch;     // B
-  std::int64_t length;    // T
-  std::int64_t heads;     // H
-  std::int64_t channels;  // C, a multiple of H
+  std::int64_t batch;            // B
+  std::int64_t length;           // T
+  std::int64_t heads;            // H
+  std::int64_t key_value_heads;  // K, which divides H
+  std::int64_t channels;         // C, a multiple of H
 };
 
-/// y[b, t, h] = sum over s <= t of softmax_s(q[b, t, h] . k[b, s, h] / sqrt(D)) v[b, s, h]
+/// y[b, t, h] = sum over s <= t of softmax_s(q[b, t, h] . k[b, s, g] / sqrt(D)) v[b, s, g]
+/// where g is h divided by H / K, rounded down.
 ///   y               [B, T, H, D]
 ///   log_sum_exp     [B, H, T], of the scaled scores; written for attention_backward
-///   qkv             [B, T, 3, H, D]: queries, keys, values
+///   qkv             [B, T, H + 2 K, D]: queries, keys, values
 void attention(Team& team, float* y, float* log_sum_exp, const float* qkv, AttentionShape shape);
 
-/// dqkv [B, T, 3, H, D] from dy, y [B, T, H, D] and what the forward pass was given and wrote.
+/// dqkv [B, T, H + 2 K, D] from dy, y [B, T, H, D] and what the forward pass was given and wrote.
 void attention_backward(Team& team, float* dqkv, const float* dy, const float* y,
                         const float* log_sum_exp, const float* qkv, AttentionShape shape);
 

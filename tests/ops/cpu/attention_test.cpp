@@ -5,8 +5,8 @@
 namespace lockflight::ops::cpu {
 
 static void PrintTo(const AttentionShape& shape, std::ostream* out) {
-  *out << "B" << shape.batch << "_T" << shape.length << "_H" << shape.heads << "_C"
-       << shape.channels;
+  *out << "B" << shape.batch << "_T" << shape.length << "_H" << shape.heads << "_K"
+       << shape.key_value_heads << "_C" << shape.channels;
 }
 
 namespace {
@@ -36,8 +36,10 @@ class PlainAttention {
   std::int64_t D() const { return shape_.channels / shape_.heads; }
   std::size_t at(std::int64_t b, std::int64_t t, std::int64_t which, std::int64_t h,
                  std::int64_t d) const {
-    return static_cast<std::size_t>(((b * shape_.length + t) * 3 + which) * shape_.channels +
-                                    h * D() + d);
+    const std::int64_t H = shape_.heads;
+    const std::int64_t K = shape_.key_value_heads;
+    const std::int64_t head = which == 0 ? h : H + (which - 1) * K + h / (H / K);
+    return static_cast<std::size_t>(((b * shape_.length + t) * (H + 2 * K) + head) * D() + d);
   }
   std::size_t out(std::int64_t b, std::int64_t t, std::int64_t h, std::int64_t d) const {
     return static_cast<std::size_t>((b * shape_.length + t) * shape_.channels + h * D() + d);
@@ -87,19 +89,23 @@ class PlainAttention {
 
 class AttentionKernelTest : public testing::TestWithParam<AttentionShape> {};
 
-// One block, several blocks of queries, several of keys (more than 512), tails of each.
-INSTANTIATE_TEST_SUITE_P(Shapes, AttentionKernelTest,
-                         testing::Values(AttentionShape{1, 1, 1, 1}, AttentionShape{2, 3, 2, 10},
-                                         AttentionShape{2, 17, 3, 21}, AttentionShape{1, 64, 2, 32},
-                                         AttentionShape{1, 131, 2, 26},
-                                         AttentionShape{2, 256, 1, 8},
-                                         AttentionShape{1, 1100, 1, 5}));
+// One block, several blocks of queries, several of keys (more than 512), tails of each; heads that
+// share their keys and values by twos, threes, and all of them.
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AttentionKernelTest,
+    testing::Values(AttentionShape{1, 1, 1, 1, 1}, AttentionShape{2, 3, 2, 2, 10},
+                    AttentionShape{2, 17, 3, 3, 21}, AttentionShape{1, 64, 2, 2, 32},
+                    AttentionShape{1, 131, 2, 2, 26}, AttentionShape{2, 256, 1, 1, 8},
+                    AttentionShape{1, 1100, 1, 1, 5}, AttentionShape{2, 3, 4, 2, 20},
+                    AttentionShape{2, 131, 6, 2, 30}, AttentionShape{1, 600, 3, 1, 12}));
 
 TEST_P(AttentionKernelTest, AgreesWithPlainLoopsForwardAndBackward) {
   const AttentionShape shape = GetParam();
   const std::int64_t outputs = shape.batch * shape.length * shape.channels;
   const std::int64_t rows = shape.batch * shape.length * shape.heads;
-  const Floats qkv = normal_values(3 * outputs, "qkv", 1.5);
+  const std::int64_t inputs =
+      outputs + 2 * outputs / shape.heads * shape.key_value_heads;  // queries, keys, values
+  const Floats qkv = normal_values(inputs, "qkv", 1.5);
   const Floats dy = normal_values(outputs, "dy");
   const PlainAttention expected(qkv, dy, shape);
 
@@ -123,7 +129,7 @@ TEST_P(AttentionKernelTest, AgreesWithPlainLoopsForwardAndBackward) {
 }
 
 TEST(AttentionKernelTest, StandsScoresThatWouldOverflowAnExponential) {
-  const AttentionShape shape{1, 600, 1, 4};
+  const AttentionShape shape{1, 600, 1, 1, 4};
   Floats qkv = normal_values(600 * 12, "qkv");
   for (std::int64_t t = 0; t < 600; ++t) {
     for (std::int64_t d = 0; d < 8; ++d) {

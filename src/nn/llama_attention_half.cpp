@@ -1,0 +1,49 @@
+#include "lockflight/nn/llama_attention_half.h"
+
+#include <utility>
+
+#include "lockflight/ops/elementwise.h"
+#include "nn/parts.h"
+
+namespace lockflight::nn {
+namespace {
+
+constexpr std::size_t kNormPart = 0;
+constexpr std::size_t kAttentionPart = 1;
+
+}  // namespace
+
+LlamaAttentionHalf::LlamaAttentionHalf(LlamaAttentionHalfConfig config)
+    : norm_(config.width),
+      attention_({.width = config.width,
+                  .heads = config.heads,
+                  .key_value_heads = config.key_value_heads,
+                  .rotary_base = config.rotary_base,
+                  .bias = false,
+                  .weight = std::move(config.weight),
+                  .projection = std::move(config.projection)}) {
+  name_part("norm", norm_);
+}
+
+std::vector<Parameter*> LlamaAttentionHalf::parameters() {
+  return parameters_of({&norm_, &attention_});
+}
+
+Tensor LlamaAttentionHalf::forward(Context& context, Tensor x, Saved& saved) {
+  Tensor normed = norm_.forward(context, x.share(), saved.inner(kNormPart));
+  return attention_.forward_onto(context, std::move(normed), x, saved.inner(kAttentionPart));
+}
+
+Tensor LlamaAttentionHalf::backward_input(Context& context, Tensor dy, Saved& saved) {
+  Tensor dnormed = attention_.backward_input(context, dy.share(), saved.inner(kAttentionPart));
+  Tensor dx = norm_.backward_input(context, std::move(dnormed), saved.inner(kNormPart));
+  ops::accumulate(context.stream(), dx, dy);
+  return dx;
+}
+
+void LlamaAttentionHalf::backward_weight(Context& context, Saved& saved) {
+  attention_.backward_weight(context, saved.inner(kAttentionPart));
+  norm_.backward_weight(context, saved.inner(kNormPart));
+}
+
+}  // namespace lockflight::nn

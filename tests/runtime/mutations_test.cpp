@@ -1,0 +1,87 @@
+// What the prover accepts runs to its end with the right bits, whatever was done to the program.
+
+#include "plan/mutations.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lockflight/nn/mlp.h"
+#include "lockflight/plan/prove.h"
+#include "lockflight/runtime/pipeline.h"
+#include "lockflight/train/optimizer.h"
+#include "runtime/test_models.h"
+
+namespace lockflight {
+namespace {
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr std::uint64_t kMutations = 2'000;
+#else
+constexpr std::uint64_t kMutations = 12'000;
+#endif
+constexpr int kRanks = 3;
+constexpr int kMicroBatches = 3;
+
+nn::Model model() { return nn::mlp({.inputs = 3, .hidden = 4, .outputs = 2, .layers = 3}); }
+
+Batch batch(std::uint32_t step) {
+  Random random({.seed = 9, .step = step});
+  Batch batch{.inputs = {HostTensor({{kMicroBatches, 3}})},
+              .targets = {HostTensor({{kMicroBatches, 2}})}};
+  for (HostTensor* tensor : {&batch.inputs[0], &batch.targets[0]}) {
+    for (float& value : tensor->as<float>()) {
+      value = static_cast<float>(random.next_normal());
+    }
+  }
+  return batch;
+}
+
+struct Outcome {
+  std::vector<float> losses;
+  std::uint64_t weights = 0;
+
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome train(const Plan& plan, const test::Streams& streams) {
+  World world = test::make_world(kRanks, streams);
+  Pipeline pipeline(world, model(), plan);
+  train::Sgd optimizer(pipeline.parameters(), {.learning_rate = 0.1F, .momentum = 0.9F});
+  Outcome outcome;
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    outcome.losses.push_back(pipeline.forward_backward(batch(step)).loss);
+    optimizer.step();
+  }
+  outcome.weights = pipeline.weights_hash();
+  return outcome;
+}
+
+TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
+  int accepted = 0;
+  for (const char* schedule : {"1f1b", "gpipe"}) {
+    nn::Model planned = model();
+    World world = test::make_world(kRanks, {});
+    const Plan plan =
+        make_plan(planned, world,
+                  {.micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1});
+    const Outcome expected = train(plan, {});
+    for (std::uint64_t seed = 0; seed < kMutations / 2; ++seed) {
+      plan::Mutation mutation = plan::Mutator(plan.program, seed).mutate();
+      if (!plan::prove(mutation.program).proved()) {
+        continue;  // tests/plan/prove_mutations_test.cpp: it names the place
+      }
+      Plan mutant = plan;
+      mutant.program = std::move(mutation.program);
+      const auto mode = seed % 2 == 0 ? StreamMode::threads : StreamMode::worker;
+      EXPECT_EQ(train(mutant, {"chaos", mode, seed}), expected)
+          << schedule << ", seed " << seed << ", " << mutation.what;
+      ++accepted;
+    }
+  }
+  EXPECT_GT(accepted, 100);
+}
+
+}  // namespace
+}  // namespace lockflight
