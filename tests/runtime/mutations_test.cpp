@@ -2,6 +2,7 @@
 
 #include "plan/mutations.h"
 
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,16 @@
 #include "lockflight/plan/prove.h"
 #include "lockflight/runtime/pipeline.h"
 #include "lockflight/train/optimizer.h"
+#include "plan/memory.h"
 #include "runtime/test_models.h"
 
 namespace lockflight {
 namespace {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t kMutations = 2'000;
+constexpr std::uint64_t kMutations = 1'000;
 #else
-constexpr std::uint64_t kMutations = 12'000;
+constexpr std::uint64_t kMutations = 10'000;
 #endif
 constexpr int kRanks = 3;
 constexpr int kMicroBatches = 3;
@@ -67,20 +69,25 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
         make_plan(planned, world,
                   {.micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1});
     const Outcome expected = train(plan, {});
+    const std::string listing = to_string(plan.program);
     for (std::uint64_t seed = 0; seed < kMutations / 2; ++seed) {
       plan::Mutation mutation = plan::Mutator(plan.program, seed).mutate();
-      if (!plan::prove(mutation.program).proved()) {
-        continue;  // tests/plan/prove_mutations_test.cpp: it names the place
+      // Of those that are refused, tests/plan/prove_mutations_test.cpp says that the place is
+      // named; others changed a number that their instruction does not use.
+      if (!plan::prove(mutation.program).proved() || to_string(mutation.program) == listing) {
+        continue;
       }
       Plan mutant = plan;
       mutant.program = std::move(mutation.program);
+      mutant.memory = plan::memory_of(planned, mutant, 1);  // it may keep a boundary for longer
       const auto mode = seed % 2 == 0 ? StreamMode::threads : StreamMode::worker;
       EXPECT_EQ(train(mutant, {"chaos", mode, seed}), expected)
           << schedule << ", seed " << seed << ", " << mutation.what;
       ++accepted;
     }
   }
-  EXPECT_GT(accepted, 100);
+  EXPECT_GT(accepted, 50);
+  std::cout << accepted << " mutants of " << kMutations << " were proved and ran\n";
 }
 
 }  // namespace
