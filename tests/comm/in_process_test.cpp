@@ -219,6 +219,39 @@ TEST_P(InProcessTest, NamesEveryoneWhenNobodyCanEverArrive) {
   }
 }
 
+// All but one or two of the threads sleep at any time, and each looks for a deadlock before it
+// does.
+TEST_P(InProcessTest, NobodyIsTakenForLostWhileATokenGoesRound) {
+  constexpr int kRanks = 4;
+  constexpr int kRounds = 400;
+  World world = make_world(kRanks);
+  std::vector<std::string> failures(kRanks);
+  on_ranks(kRanks, [&](int rank) {
+    Device& device = world.device(rank);
+    const auto from_left = device.make_stream(StreamRole::transfer);
+    const auto to_right = device.make_stream(StreamRole::transfer);
+    const auto received = device.make_event();
+    const auto sent = device.make_event();
+    const Tensor token = upload(*from_left, {1});
+    const int left = (rank + kRanks - 1) % kRanks;
+    const int right = (rank + 1) % kRanks;
+    for (int round = 0; round < kRounds; ++round) {
+      if (rank > 0 || round > 0) {
+        from_left->wait(*sent);
+        world.transport(rank).recv(*from_left, token, {.peer = left, .channel = left, .tag = 0});
+        from_left->record(*received);
+        to_right->wait(*received);
+      }
+      if (rank < kRanks - 1 || round < kRounds - 1) {
+        world.transport(rank).send(*to_right, token, {.peer = right, .channel = rank, .tag = 0});
+        to_right->record(*sent);
+      }
+    }
+    failures[rank] = message_of(device);
+  });
+  EXPECT_THAT(failures, testing::Each("no failure"));
+}
+
 TEST_P(InProcessTest, FailsAtTheDeadlineWhenThePeerNeverSends) {
   World world = make_world(2, std::chrono::milliseconds(20));
   const auto stream = world.device(1).make_stream(StreamRole::transfer);

@@ -69,7 +69,7 @@ void Runner::loop() {
     const bool had_queues = !queues_.empty();
     std::erase_if(queues_, [](const auto& queue) { return queue->finished(); });
     if (had_queues && queues_.empty() && device_.options().mode == StreamMode::threads) {
-      retired_.store(true, std::memory_order_release);
+      device_.watchdog().mark(asleep_since_, kRetired);
       return;
     }
     if (stop_.load(std::memory_order_acquire)) {
@@ -229,10 +229,10 @@ void Runner::sleep(std::uint32_t epoch) {
       blocked_action_ = blocked_action_ < 0 ? task->action : blocked_action_;
     }
   }
-  asleep_since_.store(epoch, std::memory_order_release);
+  device_.watchdog().mark(asleep_since_, epoch);
   device_.watchdog().check();
   doorbell.wait_past(epoch, 0, left);
-  device_.watchdog().wake(asleep_since_, kAwake);
+  device_.watchdog().mark(asleep_since_, kAwake);
 }
 
 bool Runner::idle() const {

@@ -30,7 +30,7 @@ class Runner {
   void add(std::shared_ptr<TaskQueue> queue);
 
   /// Its stream is gone and its thread has ended (one thread per stream only).
-  bool retired() const { return retired_.load(std::memory_order_acquire); }
+  bool retired() const { return asleep_since_.load(std::memory_order_acquire) == kRetired; }
   /// Asleep since a look at all its streams that no ring has outdated.
   bool idle() const;
   /// What its streams' heads wait for, while idle.
@@ -39,7 +39,9 @@ class Runner {
   std::int32_t blocked_action() const { return blocked_action_; }
 
  private:
+  // Beyond any epoch.
   static constexpr std::uint64_t kAwake = ~std::uint64_t{0};
+  static constexpr std::uint64_t kRetired = kAwake - 1;
 
   void loop();
   void take_new_queues();
@@ -64,9 +66,8 @@ class Runner {
   std::vector<std::shared_ptr<TaskQueue>> new_queues_;  // guarded by mutex_
   std::atomic<bool> has_new_queues_{false};
   std::atomic<bool> stop_{false};
-  std::atomic<bool> retired_{false};
 
-  std::atomic<std::uint64_t> asleep_since_{kAwake};
+  std::atomic<std::uint64_t> asleep_since_{kAwake};  // set by Watchdog::mark
   std::vector<std::string>
       blocked_;  // written before asleep_since_, read while idle under the watchdog's mutex
   std::int32_t blocked_action_ = -1;

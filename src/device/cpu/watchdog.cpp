@@ -20,9 +20,9 @@ void Watchdog::leave(CpuDevice& device) {
   std::erase(devices_, &device);
 }
 
-void Watchdog::wake(std::atomic<std::uint64_t>& asleep_since, std::uint64_t awake) {
+void Watchdog::mark(std::atomic<std::uint64_t>& asleep_since, std::uint64_t value) {
   const std::scoped_lock lock(mutex_);
-  asleep_since.store(awake, std::memory_order_release);
+  asleep_since.store(value, std::memory_order_release);
 }
 
 void Watchdog::check() {

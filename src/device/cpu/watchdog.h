@@ -24,8 +24,10 @@ class Watchdog {
   /// Looks whether all devices are idle; if so and something is left to do, lets them all fail.
   void check();
 
-  /// Marks a runner awake, never in the middle of a look at it.
-  void wake(std::atomic<std::uint64_t>& asleep_since, std::uint64_t awake);
+  /// Marks a runner asleep, awake or retired, never in the middle of a check: a runner that made
+  /// another one's task ready and then fell asleep would let both be seen idle, the other one
+  /// before and itself after.
+  void mark(std::atomic<std::uint64_t>& asleep_since, std::uint64_t value);
 
  private:
   std::mutex mutex_;
