@@ -88,7 +88,7 @@ std::string as_drawing(const schedule::Schedule& schedule, const Console& consol
 void run_schedule(const ScheduleOptions& options, const Console& console) {
   check(options);
   if (options.list) {
-    console.print(options.format == "json" ? list_as_json().dump(2) + "\n" : list_as_text());
+    console.print(options.format == "json" ? list_as_json().dump() + "\n" : list_as_text());
     return;
   }
   const schedule::Schedule schedule = schedule::make_schedule(
