@@ -13,7 +13,8 @@
 
 namespace lockflight::schedule {
 
-/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch.
+/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch,
+/// and one stage per rank.
 Schedule forward_only(PipelineSize size);
 
 }  // namespace lockflight::schedule
