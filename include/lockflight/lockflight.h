@@ -76,6 +76,8 @@
 #include "lockflight/schedule/forward_only.h"
 #include "lockflight/schedule/gpipe.h"
 #include "lockflight/schedule/grid.h"
+#include "lockflight/schedule/interleaved.h"
+#include "lockflight/schedule/looped_bfs.h"
 #include "lockflight/schedule/one_f_one_b.h"
 #include "lockflight/schedule/placement.h"
 #include "lockflight/schedule/registry.h"

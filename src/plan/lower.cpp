@@ -1,8 +1,8 @@
 #include "lockflight/plan/lower.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -10,177 +10,279 @@
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
+#include "plan/edges.h"
 
 namespace lockflight::plan {
 namespace {
 
 using schedule::Action;
-using schedule::ActionKind;
 using schedule::Schedule;
 
-bool computes_gradient(ActionKind kind) {
-  return kind == ActionKind::backward || kind == ActionKind::input_gradient;
-}
+// For every rank, how many of its actions are known to be over.  Many are made and dropped, all of
+// one length, so their memory is used again.
+class Clocks {
+ public:
+  explicit Clocks(int ranks) : ranks_(ranks) {}
 
-// What an action needs from another stage.
-std::optional<Boundary> input_of(const Action& action, int stages) {
-  if (action.kind == ActionKind::forward && action.stage > 0) {
-    return Boundary{Boundary::Kind::activation, action.stage - 1, action.micro_batch};
+  int copy(const std::vector<int>& clock) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<int>(clocks_.size()));
+      clocks_.emplace_back(ranks_);
+    }
+    const int number = free_.back();
+    free_.pop_back();
+    clocks_[number] = clock;
+    return number;
   }
-  if (computes_gradient(action.kind) && action.stage + 1 < stages) {
-    return Boundary{Boundary::Kind::gradient, action.stage, action.micro_batch};
-  }
-  return std::nullopt;
-}
 
-// What an action makes for another stage.
-std::optional<Boundary> output_of(const Action& action, int stages) {
-  if (action.kind == ActionKind::forward && action.stage + 1 < stages) {
-    return Boundary{Boundary::Kind::activation, action.stage, action.micro_batch};
+  // Adds what `number` knows to `clock`, and drops it.
+  void join(std::vector<int>& clock, int number) {
+    const std::vector<int>& other = clocks_[number];
+    for (int rank = 0; rank < ranks_; ++rank) {
+      clock[rank] = std::max(clock[rank], other[rank]);
+    }
+    free_.push_back(number);
   }
-  if (computes_gradient(action.kind) && action.stage > 0) {
-    return Boundary{Boundary::Kind::gradient, action.stage - 1, action.micro_batch};
-  }
-  return std::nullopt;
-}
 
-int maker_stage(const Boundary& b) {
-  return b.kind == Boundary::Kind::activation ? b.stage : b.stage + 1;
-}
-int taker_stage(const Boundary& b) {
-  return b.kind == Boundary::Kind::activation ? b.stage + 1 : b.stage;
-}
-int channel_of(const Boundary& b) {
-  return 2 * b.stage + (b.kind == Boundary::Kind::activation ? 0 : 1);
-}
-
-// For every rank, how many of its actions are known to be over.
-using Clock = std::vector<int>;
+ private:
+  int ranks_;
+  std::vector<std::vector<int>> clocks_;
+  std::vector<int> free_;
+};
 
 // A send whose end nobody has waited for yet.
 struct PendingSend {
   int slot;
   int event;
-  int taker_rank;
   int taken_by;  // position of the action that takes the bytes in the taker's order
+};
+
+enum End { sending, receiving };
+
+// What is known of a boundary while it is on its way.
+struct Passage {
+  int taken_by = -1;                // position of the action that takes it in its rank's order
+  int clock = -1;                   // what was over when it was made; -1: not made, or taken
+  int received = -1;                // the event after its receive
+  std::array<int, 2> slot{-1, -1};  // by end; both are the same where it stays on a rank
+};
+
+struct Channel {
+  std::array<int, 2> rank{};        // by end
+  std::array<int, 2> stream{0, 0};  // by end; 0: not used yet
+  std::deque<PendingSend> pending;
+};
+
+// What a rank still has to do, and what it knows.
+struct RankState {
+  std::vector<Action> order;
+  std::size_t next = 0;
+  std::vector<int> clock;
+  std::vector<int> sends;  // channels
 };
 
 class Lowering {
  public:
-  Lowering(const Schedule& schedule, const std::vector<TiedStages>& ties)
+  Lowering(const Schedule& schedule, const std::vector<TiedStages>& ties,
+           const LowerOptions& options)
       : schedule_(schedule),
         ties_(ties),
+        options_(options),
+        trains_(schedule::has_backward(schedule)),
+        edges_(2 * (schedule.stages() - 1)),
+        clocks_(schedule.ranks()),
         ranks_(schedule.ranks()),
-        clocks_(ranks_, Clock(ranks_, 0)) {
+        channels_(edges_ + ties.size()),
+        passages_(static_cast<std::size_t>(edges_) * schedule.micro_batches) {
     program_.micro_batches = schedule.micro_batches;
     program_.placement = schedule.placement;
     program_.ties = ties;
-    program_.channels = 2 * (schedule.stages() - 1) + static_cast<int>(ties.size());
-    program_.ranks.resize(ranks_);
-    for (int rank = 0; rank < ranks_; ++rank) {
-      order_.push_back(schedule.actions(rank));
-      program_.ranks[rank].streams.push_back({});
-      for (std::size_t i = 0; i < order_[rank].size(); ++i) {
-        if (const auto input = input_of(order_[rank][i], schedule.stages())) {
-          taken_at_[*input] = static_cast<int>(i);
-        }
-      }
+    program_.channels = static_cast<int>(channels_.size());
+    program_.ranks.resize(ranks_.size());
+    connect();
+    for (int rank = 0; rank < schedule.ranks(); ++rank) {
+      read_order(rank);
+      reserve(rank);
     }
   }
 
-  // Takes any action whose inputs are made, rank by rank, until all are taken or none can be.
+  // Takes any action whose inputs are made, until all are taken or none can be.
   Program run() {
-    std::vector<std::size_t> next(ranks_, 0);
-    for (bool progress = true; progress;) {
-      progress = false;
-      for (int rank = 0; rank < ranks_; ++rank) {
-        while (next[rank] < order_[rank].size() && take(rank, next[rank])) {
-          ++next[rank];
-          progress = true;
-        }
+    for (int rank = schedule_.ranks() - 1; rank >= 0; --rank) {
+      ready_.push_back(rank);
+    }
+    while (!ready_.empty()) {
+      const int rank = ready_.back();
+      ready_.pop_back();
+      RankState& state = ranks_[rank];
+      while (state.next < state.order.size() && take(rank, state.next)) {
+        ++state.next;
       }
     }
-    check_all_taken(next);
-    for (int rank = 0; rank < ranks_; ++rank) {
+    check_all_taken();
+    for (int rank = 0; rank < schedule_.ranks(); ++rank) {
       finish(rank);
     }
-    check_edges();
     return std::move(program_);
   }
 
  private:
+  int rank_of(int stage) const { return schedule_.placement.rank_of(stage); }
+  std::optional<Boundary> input_of(const Action& action) const {
+    return plan::input_of(action, schedule_.stages());
+  }
+  std::optional<Boundary> output_of(const Action& action) const {
+    return plan::output_of(action, schedule_.stages());
+  }
   bool is_transfer(const Boundary& b) const {
-    return schedule_.placement.rank_of(maker_stage(b)) !=
-           schedule_.placement.rank_of(taker_stage(b));
+    const Channel& channel = channels_[channel_of(b)];
+    return channel.rank[sending] != channel.rank[receiving];
+  }
+  Passage& passage(const Boundary& b) {
+    return passages_[static_cast<std::size_t>(channel_of(b)) * schedule_.micro_batches +
+                     b.micro_batch];
+  }
+
+  void connect() {
+    for (int stage = 0; stage + 1 < schedule_.stages(); ++stage) {
+      for (const auto kind : {Boundary::Kind::activation, Boundary::Kind::gradient}) {
+        const Boundary b{kind, stage, 0};
+        const int channel = channel_of(b);
+        channels_[channel].rank = {rank_of(maker_stage(b)), rank_of(taker_stage(b))};
+        if (is_transfer(b)) {
+          ranks_[channels_[channel].rank[sending]].sends.push_back(channel);
+        }
+      }
+    }
+    for (std::size_t tie = 0; tie < ties_.size(); ++tie) {
+      channels_[edges_ + tie].rank = {rank_of(ties_[tie].first), rank_of(ties_[tie].second)};
+    }
+  }
+
+  void read_order(int rank) {
+    RankState& state = ranks_[rank];
+    state.order = schedule_.actions(rank);
+    state.clock.assign(schedule_.ranks(), 0);
+    for (std::size_t i = 0; i < state.order.size(); ++i) {
+      if (const auto input = input_of(state.order[i])) {
+        passage(*input).taken_by = static_cast<int>(i);
+      }
+    }
+  }
+
+  // Programs are long: their memory is counted, not found out by doubling.
+  void reserve(int rank) {
+    constexpr int kReceive = 6;  // allocate, record, wait, recv, record; wait
+    constexpr int kSend = 6;     // record, wait, send, record; wait, release
+    constexpr int kTie = 5;      // record, wait, reduce_tied, record, wait
+    constexpr int kUpdate = 2;   // gradient_norm, update
+    std::size_t instructions = ranks_[rank].order.size();
+    std::size_t slots = 0;
+    for (const Action& action : ranks_[rank].order) {
+      const auto input = input_of(action);
+      const auto output = output_of(action);
+      const bool receives = input && is_transfer(*input);
+      const bool sends = output && is_transfer(*output);
+      instructions += (receives ? kReceive : 0) + (sends ? kSend : 0);
+      slots += (receives ? 1 : 0) + (output ? 1 : 0);
+    }
+    instructions += (trains_ ? kUpdate + kTie * ties_of(rank) : 0);
+    program_.ranks[rank].instructions.reserve(instructions);
+    program_.ranks[rank].slots.reserve(slots);
+    program_.ranks[rank].streams.push_back({});
+  }
+
+  std::ptrdiff_t ties_of(int rank) const {
+    return std::ranges::count_if(ties_, [&](const TiedStages& tie) {
+      return rank_of(tie.first) == rank || rank_of(tie.second) == rank;
+    });
   }
 
   // Emits the action at `position` of a rank with what belongs to it; false if its input is not
   // made yet.
   bool take(int rank, std::size_t position) {
-    const Action& action = order_[rank][position];
-    const auto input = input_of(action, schedule_.stages());
-    Clock& clock = clocks_[rank];
+    RankState& state = ranks_[rank];
+    const Action& action = state.order[position];
+    const auto input = input_of(action);
     if (input) {
-      const auto made = made_.find(*input);
-      if (made == made_.end()) {
+      int& made = passage(*input).clock;
+      if (made < 0) {
         return false;
       }
-      std::ranges::transform(clock, made->second, clock.begin(),
-                             [](int a, int b) { return std::max(a, b); });
-      made_.erase(made);
+      clocks_.join(state.clock, std::exchange(made, -1));
     }
     settle_sends(rank);
-    if (position == 0) {
-      post_receive(rank, 0);
+    const auto ahead = static_cast<std::size_t>(options_.receive_ahead);
+    for (std::size_t i = position == 0 ? 0 : position + ahead;
+         i <= position + ahead && i < state.order.size(); ++i) {
+      post_receive(rank, i);
     }
-    post_receive(rank, position + 1);
     if (input && is_transfer(*input)) {
-      emit(rank, {.opcode = Opcode::wait, .event = received_.at(*input)});
+      emit(rank, {.opcode = Opcode::wait, .event = passage(*input).received});
     }
-    const auto output = output_of(action, schedule_.stages());
+    const auto output = output_of(action);
     emit(rank, {.opcode = Opcode::compute,
                 .action = action,
-                .slot = input ? slot_of(rank, *input) : -1,
-                .output = output ? slot_of(rank, *output) : -1});
-    clock[rank] = static_cast<int>(position) + 1;
+                .slot = input ? passage(*input).slot[receiving] : -1,
+                .output = output ? make_slot(rank, sending, *output) : -1});
+    state.clock[rank] = static_cast<int>(position) + 1;
     if (output) {
-      made_.emplace(*output, clock);
-      if (is_transfer(*output)) {
-        emit_send(rank, *output);
-      }
+      hand_over(rank, *output);
     }
     return true;
   }
 
-  // Waits for sends whose bytes the taker must have by now, judging by the clock, and frees their
-  // memory.
-  void settle_sends(int rank) {
-    std::erase_if(pending_[rank], [&](const PendingSend& send) {
-      const bool taken = clocks_[rank][send.taker_rank] > send.taken_by;
-      if (taken) {
-        settle(rank, send);
-      }
-      return taken;
-    });
+  void hand_over(int rank, const Boundary& output) {
+    Passage& made = passage(output);
+    made.clock = clocks_.copy(ranks_[rank].clock);
+    if (is_transfer(output)) {
+      emit_send(rank, output);
+      wake(channels_[channel_of(output)].rank[receiving], made.taken_by);
+    } else {
+      made.slot[receiving] = made.slot[sending];
+    }
   }
 
-  void settle(int rank, const PendingSend& send) {
-    emit(rank, {.opcode = Opcode::wait, .event = send.event});
-    emit(rank, {.opcode = Opcode::release, .slot = send.slot});
+  // Has a rank looked at that stands at the action in this position.
+  void wake(int rank, int position) {
+    if (static_cast<int>(ranks_[rank].next) == position) {
+      ready_.push_back(rank);
+    }
+  }
+
+  // Waits for sends whose bytes the takers must have by now, judging by the clock, and frees their
+  // memory.  The oldest first: what a later one tells often includes that an earlier one is done,
+  // and then its wait would be for nothing.
+  void settle_sends(int rank) {
+    std::vector<PendingSend> taken;
+    for (const int number : ranks_[rank].sends) {
+      Channel& channel = channels_[number];
+      const int over = ranks_[rank].clock[channel.rank[receiving]];
+      while (!channel.pending.empty() && channel.pending.front().taken_by < over) {
+        taken.push_back(channel.pending.front());
+        channel.pending.pop_front();
+      }
+    }
+    settle(rank, std::move(taken));
+  }
+
+  void settle(int rank, std::vector<PendingSend> sends) {
+    std::ranges::sort(sends, {}, &PendingSend::event);
+    for (const PendingSend& send : sends) {
+      emit(rank, {.opcode = Opcode::wait, .event = send.event});
+      emit(rank, {.opcode = Opcode::release, .slot = send.slot});
+    }
   }
 
   void post_receive(int rank, std::size_t position) {
-    if (position >= order_[rank].size()) {
-      return;
-    }
-    const auto input = input_of(order_[rank][position], schedule_.stages());
+    const auto input = input_of(ranks_[rank].order[position]);
     if (!input || !is_transfer(*input)) {
       return;
     }
-    const int peer = schedule_.placement.rank_of(maker_stage(*input));
-    const int stream =
-        stream_of(rank, {.peer = peer, .channel = channel_of(*input), .sends = false});
-    const int slot = slot_of(rank, *input);
+    const int channel = channel_of(*input);
+    const int peer = channels_[channel].rank[sending];
+    const int stream = stream_of(channel, receiving);
+    const int slot = make_slot(rank, receiving, *input);
     emit(rank, {.opcode = Opcode::allocate, .slot = slot});
     order_after(rank, 0, stream);
     emit(rank, {.opcode = Opcode::recv,
@@ -188,41 +290,42 @@ class Lowering {
                 .action = recv_action(*input),
                 .slot = slot,
                 .peer = peer});
-    received_[*input] = record(rank, stream);
+    passage(*input).received = record(rank, stream);
   }
 
   void emit_send(int rank, const Boundary& output) {
-    const int peer = schedule_.placement.rank_of(taker_stage(output));
-    const int stream =
-        stream_of(rank, {.peer = peer, .channel = channel_of(output), .sends = true});
-    const int slot = slot_of(rank, output);
+    const int channel = channel_of(output);
+    const int stream = stream_of(channel, sending);
+    const int slot = passage(output).slot[sending];
     order_after(rank, 0, stream);
     emit(rank, {.opcode = Opcode::send,
                 .stream = stream,
                 .action = send_action(output),
                 .slot = slot,
-                .peer = peer});
-    pending_[rank].push_back({slot, record(rank, stream), peer, taken_at_.at(output)});
+                .peer = channels_[channel].rank[receiving]});
+    const int event = record(rank, stream);
+    channels_[channel].pending.push_back({slot, event, passage(output).taken_by});
   }
 
   // The end of the step: tied gradients, what nothing has settled, and the update.
   void finish(int rank) {
-    const bool trains = schedule::has_backward(schedule_);
-    for (std::size_t tie = 0; tie < ties_.size() && trains; ++tie) {
+    for (std::size_t tie = 0; tie < ties_.size() && trains_; ++tie) {
       emit_tie(rank, static_cast<int>(tie));
     }
-    for (const PendingSend& send : pending_[rank]) {
-      settle(rank, send);
+    std::vector<PendingSend> left;
+    for (const int channel : ranks_[rank].sends) {
+      const auto& pending = channels_[channel].pending;
+      left.insert(left.end(), pending.begin(), pending.end());
     }
-    if (trains) {
+    settle(rank, std::move(left));
+    if (trains_) {
       emit(rank, {.opcode = Opcode::gradient_norm});
       emit(rank, {.opcode = Opcode::update});
     }
   }
 
   void emit_tie(int rank, int tie) {
-    const int first = schedule_.placement.rank_of(ties_[tie].first);
-    const int second = schedule_.placement.rank_of(ties_[tie].second);
+    const auto [first, second] = channels_[edges_ + tie].rank;
     if (rank != first && rank != second) {
       return;
     }
@@ -230,11 +333,12 @@ class Lowering {
       emit(rank, {.opcode = Opcode::reduce_tied, .slot = tie});
       return;
     }
-    const int peer = rank == first ? second : first;
-    const int channel = 2 * (schedule_.stages() - 1) + tie;
-    const int stream = stream_of(rank, {.peer = peer, .channel = channel, .sends = true});
+    const int stream = stream_of(edges_ + tie, rank == first ? sending : receiving);
     order_after(rank, 0, stream);
-    emit(rank, {.opcode = Opcode::reduce_tied, .stream = stream, .slot = tie, .peer = peer});
+    emit(rank, {.opcode = Opcode::reduce_tied,
+                .stream = stream,
+                .slot = tie,
+                .peer = rank == first ? second : first});
     order_after(rank, stream, 0);
   }
 
@@ -253,32 +357,32 @@ class Lowering {
     program_.ranks[rank].instructions.push_back(instruction);
   }
 
-  int slot_of(int rank, const Boundary& boundary) {
+  int make_slot(int rank, End end, const Boundary& boundary) {
     auto& slots = program_.ranks[rank].slots;
-    const auto [place, is_new] =
-        slot_numbers_.try_emplace({rank, boundary}, static_cast<int>(slots.size()));
-    if (is_new) {
-      slots.push_back(boundary);
-    }
-    return place->second;
+    slots.push_back(boundary);
+    return passage(boundary).slot[end] = static_cast<int>(slots.size()) - 1;
   }
 
-  int stream_of(int rank, const StreamUse& use) {
-    auto& streams = program_.ranks[rank].streams;
-    const auto [place, is_new] =
-        stream_numbers_.try_emplace({rank, use.channel}, static_cast<int>(streams.size()));
-    if (is_new) {
-      streams.push_back(use);
+  // A rank's streams are numbered in the order of their first use.  A tied sum sends and receives.
+  int stream_of(int number, End end) {
+    Channel& channel = channels_[number];
+    if (channel.stream[end] == 0) {
+      auto& streams = program_.ranks[channel.rank[end]].streams;
+      channel.stream[end] = static_cast<int>(streams.size());
+      streams.push_back({.peer = channel.rank[1 - end],
+                         .channel = number,
+                         .sends = end == sending || number >= edges_});
     }
-    return place->second;
+    return channel.stream[end];
   }
 
-  void check_all_taken(const std::vector<std::size_t>& next) const {
+  void check_all_taken() const {
     std::vector<std::string> waiting;
-    for (int rank = 0; rank < ranks_; ++rank) {
-      if (next[rank] < order_[rank].size()) {
-        const Action& action = order_[rank][next[rank]];
-        waiting.push_back(fmt::format("rank {} stands at {}", rank, schedule::to_string(action)));
+    for (int rank = 0; rank < schedule_.ranks(); ++rank) {
+      const RankState& state = ranks_[rank];
+      if (state.next < state.order.size()) {
+        waiting.push_back(fmt::format("rank {} stands at {}", rank,
+                                      schedule::to_string(state.order[state.next])));
       }
     }
     if (!waiting.empty()) {
@@ -288,51 +392,28 @@ class Lowering {
     }
   }
 
-  // Transfers of an edge match in order, so both ends must have the same order.
-  void check_edges() const {
-    using Order = std::vector<int>;
-    std::map<int, std::pair<Order, Order>> edges;  // channel → micro-batches sent, received
-    for (const RankProgram& rank : program_.ranks) {
-      for (const Instruction& instruction : rank.instructions) {
-        const int channel = rank.streams[instruction.stream].channel;
-        if (instruction.opcode == Opcode::send) {
-          edges[channel].first.push_back(instruction.action.micro_batch);
-        } else if (instruction.opcode == Opcode::recv) {
-          edges[channel].second.push_back(instruction.action.micro_batch);
-        }
-      }
-    }
-    for (const auto& [channel, orders] : edges) {
-      if (orders.first != orders.second) {
-        const bool forward = channel % 2 == 0;
-        throw PlanError(
-            fmt::format("schedule {}: stage {} sends its {} in the order of micro-batches [{}], "
-                        "stage {} takes them in the order "
-                        "[{}]; both must be the same",
-                        schedule_.name, channel / 2 + (forward ? 0 : 1),
-                        forward ? "outputs" : "gradients", fmt::join(orders.first, ", "),
-                        channel / 2 + (forward ? 1 : 0), fmt::join(orders.second, ", ")));
-      }
-    }
-  }
-
   const Schedule& schedule_;
   const std::vector<TiedStages>& ties_;
-  const int ranks_;
+  const LowerOptions options_;
+  const bool trains_;
+  const int edges_;  // their channels are numbered from 0, those of the ties follow
   Program program_;
-  std::vector<std::vector<Action>> order_;
-  std::map<Boundary, int> taken_at_;  // position of the action that takes it in its rank's order
-  std::map<Boundary, Clock> made_;    // made and not yet taken, with what was over by then
-  std::vector<Clock> clocks_;
-  std::map<int, std::vector<PendingSend>> pending_;  // by rank
-  std::map<Boundary, int> received_;                 // the event after its receive
-  std::map<std::pair<int, Boundary>, int> slot_numbers_;
-  std::map<std::pair<int, int>, int> stream_numbers_;
+  Clocks clocks_;
+  std::vector<RankState> ranks_;
+  std::vector<Channel> channels_;
+  std::vector<Passage> passages_;  // by channel and micro-batch
+  std::vector<int> ready_;         // ranks to look at
 };
 
 }  // namespace
 
-Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties) {
+Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties,
+              const LowerOptions& options) {
+  if (options.receive_ahead < 0) {
+    throw InvalidArgument(
+        fmt::format("lower: receives are to be posted {} actions ahead; it must be 0 or more",
+                    options.receive_ahead));
+  }
   auto findings = schedule::validate(schedule);
   if (schedule::is_lowered(schedule)) {
     findings.emplace_back(
@@ -341,7 +422,8 @@ Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties) {
   if (!findings.empty()) {
     throw PlanError(fmt::format("schedule {}: {}", schedule.name, fmt::join(findings, "; ")));
   }
-  return Lowering(schedule, ties).run();
+  check_edges(schedule);
+  return Lowering(schedule, ties, options).run();
 }
 
 }  // namespace lockflight::plan

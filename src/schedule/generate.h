@@ -10,9 +10,13 @@
 
 namespace lockflight::schedule {
 
-/// A schedule with one stage a rank, whose rank r runs order(r).
-/// Throws InvalidArgument unless there is at least one rank and micro-batch.
-Schedule one_stage_a_rank(std::string name, PipelineSize size,
-                          const std::function<std::vector<Action>(int rank)>& order);
+using OrderOfRank = std::function<std::vector<Action>(int rank)>;
+
+/// A schedule in loop placement whose rank r runs order(r).
+/// Throws InvalidArgument unless there is at least one rank, micro-batch and stage per rank.
+Schedule in_loop_placement(std::string name, PipelineSize size, const OrderOfRank& order);
+
+/// The same with one stage a rank; throws InvalidArgument if the size has several.
+Schedule one_stage_a_rank(std::string name, PipelineSize size, const OrderOfRank& order);
 
 }  // namespace lockflight::schedule

@@ -10,6 +10,8 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/forward_only.h"
 #include "lockflight/schedule/gpipe.h"
+#include "lockflight/schedule/interleaved.h"
+#include "lockflight/schedule/looped_bfs.h"
 #include "lockflight/schedule/one_f_one_b.h"
 
 namespace lockflight::schedule {
@@ -27,6 +29,19 @@ constexpr std::array kSchedules = {
         .idle = "(p-1)(tF+tB)",
         .source = "PipeDream-Flush; Narayanan et al. 2021 (arXiv:2104.04473)",
         .make = one_f_one_b},
+    ScheduleInfo{
+        .name = "interleaved",
+        .description = "1F1B with v stages per rank; bubble v times smaller, more transfers",
+        .idle = "(p-1)(tF+tB)/v if p divides m",
+        .source = "Narayanan et al. 2021 (arXiv:2104.04473)",
+        .several_stages = true,
+        .make = interleaved},
+    ScheduleInfo{.name = "looped-bfs",
+                 .description = "GPipe with v stages per rank, all micro-batches of one at a time",
+                 .idle = "(p-1)(tF+tB)/v if m >= p",
+                 .source = "Lamy-Poirier 2022 (arXiv:2211.05953)",
+                 .several_stages = true,
+                 .make = looped_bfs},
     ScheduleInfo{.name = "forward-only",
                  .description = "forwards alone, for evaluation",
                  .idle = "(p-1)tF",

@@ -1,8 +1,7 @@
 // validate of schedule.h.
 
-#include <map>
+#include <cstddef>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,9 +12,9 @@
 namespace lockflight::schedule {
 namespace {
 
-using Key = std::tuple<int, ActionKind, int>;  // stage, kind, micro-batch
-
-Key key_of(const Action& action) { return {action.stage, action.kind, action.micro_batch}; }
+// The kinds with a micro-batch are the first ones.
+constexpr auto kKindsWithMicroBatch = static_cast<std::size_t>(ActionKind::unshard);
+constexpr int kNowhere = -1;
 
 class Validation {
  public:
@@ -30,7 +29,11 @@ class Validation {
     }
     if (schedule_.micro_batches < 1) {
       find("the schedule has {} micro-batches, expected at least 1", schedule_.micro_batches);
+      return findings_;
     }
+    positions_.assign(kKindsWithMicroBatch * schedule_.stages() * schedule_.micro_batches,
+                      kNowhere);
+    last_gradient_.assign(schedule_.stages(), Action{});
     for (int rank = 0; rank < schedule_.ranks(); ++rank) {
       check_row(rank);
     }
@@ -62,27 +65,28 @@ class Validation {
   }
 
   void check_action(int rank, const Action& action, int position) {
-    const std::string text = to_string(action);
     if (action.stage < 0 || action.stage >= schedule_.stages()) {
-      find("rank {}: {} is of no stage among 0 to {}", rank, text, schedule_.stages() - 1);
+      find("rank {}: {} is of no stage among 0 to {}", rank, to_string(action),
+           schedule_.stages() - 1);
       return;
     }
     if (schedule_.placement.rank_of(action.stage) != rank) {
-      find("rank {}: {} belongs on rank {}, which holds stage {}", rank, text,
+      find("rank {}: {} belongs on rank {}, which holds stage {}", rank, to_string(action),
            schedule_.placement.rank_of(action.stage), action.stage);
     }
     if (!has_micro_batch(action.kind)) {
       return;  // a stage may be unsharded and resharded again and again
     }
     if (action.micro_batch < 0 || action.micro_batch >= schedule_.micro_batches) {
-      find("rank {}: {} is of no micro-batch among 0 to {}", rank, text,
+      find("rank {}: {} is of no micro-batch among 0 to {}", rank, to_string(action),
            schedule_.micro_batches - 1);
       return;
     }
-    if (!positions_.try_emplace(key_of(action), position).second) {
-      find("rank {}: {} runs more than once", rank, text);
+    if (position_of(action) != kNowhere) {
+      find("rank {}: {} runs more than once", rank, to_string(action));
       return;
     }
+    position_of(action) = position;
     if (action.kind == ActionKind::backward || action.kind == ActionKind::weight_gradient) {
       check_ascending(rank, action);
     }
@@ -90,53 +94,57 @@ class Validation {
 
   // Gradients of a parameter are summed in the order of micro-batches, whatever the schedule.
   void check_ascending(int rank, const Action& action) {
-    const auto [last, first_time] = last_gradient_.try_emplace(action.stage, action);
-    if (!first_time && last->second.micro_batch > action.micro_batch) {
+    Action& last = last_gradient_[action.stage];
+    if (last.micro_batch > action.micro_batch) {
       find(
           "rank {}: {} comes after {}, but weight gradients are summed in ascending order of "
           "micro-batches",
-          rank, to_string(action), to_string(last->second));
+          rank, to_string(action), to_string(last));
     }
-    last->second = action;
+    last = action;
   }
 
   void check_stage(int stage) {
     using enum ActionKind;
     for (int micro_batch = 0; micro_batch < schedule_.micro_batches; ++micro_batch) {
-      const int* const f = position_of({stage, forward, micro_batch});
-      const int* const i = position_of({stage, input_gradient, micro_batch});
-      const int* const w = position_of({stage, weight_gradient, micro_batch});
-      const int* const b = position_of({stage, backward, micro_batch});
-      const std::string what = fmt::format("stage {}, micro-batch {}", stage, micro_batch);
-      if (f == nullptr) {
-        find("{}: the forward is missing", what);
+      const int f = position_of({stage, forward, micro_batch});
+      const int i = position_of({stage, input_gradient, micro_batch});
+      const int w = position_of({stage, weight_gradient, micro_batch});
+      const int b = position_of({stage, backward, micro_batch});
+      const auto find_here = [&](const char* what) {
+        find("stage {}, micro-batch {}: {}", stage, micro_batch, what);
+      };
+      if (f == kNowhere) {
+        find_here("the forward is missing");
       }
-      if (trains_ && b == nullptr && (i == nullptr || w == nullptr)) {
-        find("{}: the backward is missing: it takes B, or I and W", what);
+      if (trains_ && b == kNowhere && (i == kNowhere || w == kNowhere)) {
+        find_here("the backward is missing: it takes B, or I and W");
       }
-      if (b != nullptr && (i != nullptr || w != nullptr)) {
-        find("{}: B runs beside I or W, so gradients would be counted twice", what);
+      if (b != kNowhere && (i != kNowhere || w != kNowhere)) {
+        find_here("B runs beside I or W, so gradients would be counted twice");
       }
-      for (const int* const gradient : {i, w, b}) {
-        if (f != nullptr && gradient != nullptr && *gradient <= *f) {
-          find("{}: a backward does not come after the forward", what);
+      for (const int gradient : {i, w, b}) {
+        if (f != kNowhere && gradient != kNowhere && gradient <= f) {
+          find_here("a backward does not come after the forward");
         }
       }
-      if (i != nullptr && w != nullptr && *w <= *i) {
-        find("{}: W does not come after I", what);
+      if (i != kNowhere && w != kNowhere && w <= i) {
+        find_here("W does not come after I");
       }
     }
   }
 
-  const int* position_of(const Key& key) const {
-    const auto found = positions_.find(key);
-    return found == positions_.end() ? nullptr : &found->second;
+  // In its row, by cells.
+  int& position_of(const Action& action) {
+    const std::size_t place =
+        static_cast<std::size_t>(action.stage) * schedule_.micro_batches + action.micro_batch;
+    return positions_[place * kKindsWithMicroBatch + static_cast<std::size_t>(action.kind)];
   }
 
   const Schedule& schedule_;
   bool trains_;
-  std::map<Key, int> positions_;  // the cell in its row, for every action with a micro-batch
-  std::map<int, Action> last_gradient_;
+  std::vector<int> positions_;         // of every action with a micro-batch, or kNowhere
+  std::vector<Action> last_gradient_;  // by stage
   std::vector<std::string> findings_;
 };
 

@@ -40,7 +40,9 @@ class ProgramSimulation {
       streams_.push_back({.rank = place.first});
     }
     for (const auto& [place, number] : numbers_) {
-      streams_[number] = {.rank = place.first, .clock = Clock(numbers_.size(), 0)};
+      streams_[number] = {.rank = place.first,
+                          .channel = program.ranks[place.first].streams[place.second].channel,
+                          .clock = Clock(numbers_.size(), 0)};
     }
     for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
       for (const Instruction& instruction : program.ranks[rank].instructions) {
@@ -69,6 +71,7 @@ class ProgramSimulation {
   using Clock = std::vector<int>;
   struct StreamState {
     int rank = 0;
+    int channel = -1;
     std::vector<const Instruction*> queue;
     std::size_t next = 0;
     Clock clock;
@@ -95,15 +98,6 @@ class ProgramSimulation {
       return mine.opcode == theirs.opcode;
     }
     return mine.opcode != theirs.opcode;
-  }
-
-  int channel(int number) const {
-    for (const auto& [place, other] : numbers_) {
-      if (other == number) {
-        return program_.ranks[place.first].streams[place.second].channel;
-      }
-    }
-    return -1;
   }
 
   void count_slots() {
@@ -149,8 +143,7 @@ class ProgramSimulation {
     for (std::size_t other = 0; other < streams_.size(); ++other) {
       StreamState& partner = streams_[other];
       if (static_cast<int>(other) == number || !partner.posted ||
-          channel(static_cast<int>(other)) != channel(number) ||
-          partner.rank != stream.queue[stream.next]->peer ||
+          partner.channel != stream.channel || partner.rank != stream.queue[stream.next]->peer ||
           partner.queue[partner.next]->peer != stream.rank ||
           !are_ends(*stream.queue[stream.next], *partner.queue[partner.next])) {
         continue;

@@ -34,4 +34,17 @@ inline void expect_idle(const Timetable& timetable, double idle) {
   EXPECT_NEAR(timetable.idle_share(), idle / timetable.makespan(), 1e-12);
 }
 
+/// The same for schedules with several stages a rank: every p ≤ 6, m ≤ 12, v ≤ 4.  The times are
+/// those of one stage: a rank takes v times as long for a micro-batch.
+inline void for_each_size_and_stages(const std::function<void(PipelineSize, StageTimes)>& check) {
+  for_each_size([&](PipelineSize size, StageTimes times) {
+    for (size.stages_per_rank = 1; size.stages_per_rank <= 4; ++size.stages_per_rank) {
+      if (size.ranks <= 6) {
+        SCOPED_TRACE(testing::Message() << "v " << size.stages_per_rank);
+        check(size, times);
+      }
+    }
+  });
+}
+
 }  // namespace lockflight::schedule

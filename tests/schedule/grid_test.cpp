@@ -110,7 +110,8 @@ TEST(GridTest, ClosesItsGapsBeforeItIsCut) {
             "rank 1  . F0F1B0--B1--. .\n");
 }
 
-// The comment that opens a generator's header holds its timetable for 4 ranks and 4 micro-batches.
+// The comment that opens a generator's header holds its timetable for 4 ranks and 4 micro-batches,
+// with 2 stages a rank where it takes several, cut where it would be too wide.
 TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
   for (const ScheduleInfo& info : schedules()) {
     std::string room(info.name == "1f1b" ? "one_f_one_b" : info.name);
@@ -122,9 +123,14 @@ TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
       constexpr std::string_view kMargin = "//   ";
       if (text.starts_with(kMargin)) {
         shown += text.substr(kMargin.size()) + "\n";
+      } else if (text == "//" && !shown.empty()) {
+        shown += "\n";
       }
     }
-    EXPECT_EQ(shown, draw_grid(info.make({.ranks = 4, .micro_batches = 4}))) << room;
+    shown.resize(shown.find_last_not_of('\n') + 2);
+    const PipelineSize size{
+        .ranks = 4, .micro_batches = 4, .stages_per_rank = info.several_stages ? 2 : 1};
+    EXPECT_EQ(shown, draw_grid(info.make(size), {.columns = 95})) << room;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,19 +25,31 @@ std::string error_of(std::string_view name, PipelineSize size) {
   return "no error";
 }
 
+std::vector<PipelineSize> sizes_of(const ScheduleInfo& info) {
+  std::vector<PipelineSize> sizes;
+  for (int p = 1; p <= 9; ++p) {
+    for (int m = 1; m <= 14; ++m) {
+      for (int v = 1; v <= (info.several_stages ? 4 : 1); ++v) {
+        sizes.push_back({.ranks = p, .micro_batches = m, .stages_per_rank = v});
+      }
+    }
+  }
+  return sizes;
+}
+
 TEST(RegistryTest, MakesValidSchedulesThatFinishForAnySize) {
   for (const ScheduleInfo& info : schedules()) {
-    for (int p = 1; p <= 9; ++p) {
-      for (int m = 1; m <= 12; ++m) {
-        SCOPED_TRACE(testing::Message() << info.name << " p " << p << " m " << m);
-        const Schedule schedule = make_schedule(info.name, {.ranks = p, .micro_batches = m});
-        EXPECT_EQ(schedule.name, info.name);
-        EXPECT_EQ(schedule.ranks(), p);
-        EXPECT_EQ(schedule.micro_batches, m);
-        EXPECT_FALSE(is_lowered(schedule));
-        EXPECT_THAT(validate(schedule), IsEmpty());
-        EXPECT_GT(make_timetable(schedule).makespan(), 0);
-      }
+    for (const PipelineSize size : sizes_of(info)) {
+      SCOPED_TRACE(testing::Message() << info.name << " p " << size.ranks << " m "
+                                      << size.micro_batches << " v " << size.stages_per_rank);
+      const Schedule schedule = make_schedule(info.name, size);
+      EXPECT_EQ(schedule.name, info.name);
+      EXPECT_EQ(schedule.ranks(), size.ranks);
+      EXPECT_EQ(schedule.stages(), size.ranks * size.stages_per_rank);
+      EXPECT_EQ(schedule.micro_batches, size.micro_batches);
+      EXPECT_FALSE(is_lowered(schedule));
+      EXPECT_THAT(validate(schedule), IsEmpty());
+      EXPECT_GT(make_timetable(schedule).makespan(), 0);
     }
   }
 }
@@ -48,8 +61,10 @@ TEST(RegistryTest, TakesNamesInUpperOrLowerCase) {
 }
 
 TEST(RegistryTest, NamesTheSchedulesThereAreWhenAskedForAnother) {
-  EXPECT_THAT(error_of("gpip", {.ranks = 2, .micro_batches = 2}),
-              HasSubstr("no schedule \"gpip\"; there are gpipe, 1f1b, forward-only"));
+  EXPECT_THAT(
+      error_of("gpip", {.ranks = 2, .micro_batches = 2}),
+      HasSubstr(
+          "no schedule \"gpip\"; there are gpipe, 1f1b, interleaved, looped-bfs, forward-only"));
   EXPECT_THAT(error_of("", {}), HasSubstr("no schedule \"\""));
 }
 
@@ -59,6 +74,15 @@ TEST(RegistryTest, RefusesAPipelineWithoutRanksOrMicroBatches) {
                 HasSubstr("0 ranks and 4 micro-batches; there must be at least 1 of each"));
     EXPECT_THAT(error_of(info.name, {.ranks = 4, .micro_batches = -1}),
                 HasSubstr("4 ranks and -1 micro-batches"));
+  }
+}
+
+TEST(RegistryTest, RefusesANumberOfStagesPerRankThatTheScheduleDoesNotHave) {
+  for (const ScheduleInfo& info : schedules()) {
+    EXPECT_THAT(error_of(info.name, {.stages_per_rank = 0}),
+                HasSubstr("0 stages per rank; there must be at least 1"));
+    EXPECT_THAT(error_of(info.name, {.stages_per_rank = 2}),
+                HasSubstr(info.several_stages ? "no error" : "2 stages per rank; it has 1"));
   }
 }
 

@@ -9,21 +9,30 @@
 
 namespace lockflight::plan {
 
+struct LowerOptions {
+  /// How many compute actions ahead of the one that needs its bytes a receive is posted; 0: just
+  /// before it. A receive posted early is there when the bytes come, so the transfer runs beside
+  /// computation, but its memory is taken for as long.
+  int receive_ahead = 1;
+};
+
 /// Inserts transfers, memory and dependencies:
-///   - every directed edge between stages on different ranks has a stream of its own at both ends;
-///   - a receive is posted one compute action ahead of the one that needs it, so that the transfer
-///   runs beside
-///     computation, into memory that the compute stream has given free (record, wait);
+///   - every directed edge between stages on different ranks has a stream and a channel of its own
+///     at both ends, so no transfer stands behind one of another edge; what a stage makes for a
+///     neighbour on its own rank is handed over in a slot, without any transfer;
+///   - a receive is posted options.receive_ahead compute actions ahead of the one that needs it,
+///     into memory that the compute stream has given free (record, wait);
 ///   - a send waits for the action that computes its bytes, and its memory lives until a wait
-///   proves it done; that wait
-///     stands before the first action of the rank that cannot start before the receiver has taken
-///     the bytes anyway, so it never holds anything up; failing such an action, at the end of the
-///     step;
+///     proves it done; that wait stands before the first action of the rank that cannot start
+///     before the receiver has taken the bytes anyway, so it never holds anything up; failing such
+///     an action, at the end of the step;
 ///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
 ///     norm of all gradients and the update.
-/// Throws PlanError, with all findings, if the schedule is not valid or not made of F, I, W and B;
-/// if its order makes ranks wait for each other in a circle; or if the two ends of an edge use it
-/// in different orders.
-Program lower(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties);
+/// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.
+/// Throws InvalidArgument if receive_ahead is negative; PlanError, with all findings, if the
+/// schedule is not valid or not made of F, I, W and B; if its order makes ranks wait for each other
+/// in a circle; or if the two ends of an edge use it in different orders.
+Program lower(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
+              const LowerOptions& options = {});
 
 }  // namespace lockflight::plan

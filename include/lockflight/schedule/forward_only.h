@@ -13,7 +13,8 @@
 
 namespace lockflight::schedule {
 
-/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch.
+/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch,
+/// and one stage per rank.
 Schedule forward_only(PipelineSize size);
 
 /// For stages that lie anywhere: as many micro-batches at a time as there are ranks go through a

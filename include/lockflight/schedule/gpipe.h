@@ -15,7 +15,8 @@
 
 namespace lockflight::schedule {
 
-/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch.
+/// One stage a rank.  Throws InvalidArgument unless there is at least one rank and micro-batch,
+/// and one stage per rank.
 Schedule gpipe(PipelineSize size);
 
 }  // namespace lockflight::schedule

@@ -15,6 +15,7 @@ namespace lockflight::schedule {
 struct PipelineSize {
   int ranks = 1;
   int micro_batches = 1;
+  int stages_per_rank = 1;
 };
 
 /// One place in a rank's order: nothing is an idle slot (it only aligns the columns of a file), one
