@@ -10,45 +10,6 @@
 
 namespace lockflight::plan {
 
-using schedule::Action;
-using schedule::ActionKind;
-
-namespace {
-
-bool computes_gradient(ActionKind kind) {
-  return kind == ActionKind::backward || kind == ActionKind::input_gradient;
-}
-
-}  // namespace
-
-std::optional<Boundary> input_of(const Action& action, int stages) {
-  if (action.kind == ActionKind::forward && action.stage > 0) {
-    return Boundary{Boundary::Kind::activation, action.stage - 1, action.micro_batch};
-  }
-  if (computes_gradient(action.kind) && action.stage + 1 < stages) {
-    return Boundary{Boundary::Kind::gradient, action.stage, action.micro_batch};
-  }
-  return std::nullopt;
-}
-
-std::optional<Boundary> output_of(const Action& action, int stages) {
-  if (action.kind == ActionKind::forward && action.stage + 1 < stages) {
-    return Boundary{Boundary::Kind::activation, action.stage, action.micro_batch};
-  }
-  if (computes_gradient(action.kind) && action.stage > 0) {
-    return Boundary{Boundary::Kind::gradient, action.stage - 1, action.micro_batch};
-  }
-  return std::nullopt;
-}
-
-int maker_stage(const Boundary& b) {
-  return b.kind == Boundary::Kind::activation ? b.stage : b.stage + 1;
-}
-
-int taker_stage(const Boundary& b) {
-  return b.kind == Boundary::Kind::activation ? b.stage + 1 : b.stage;
-}
-
 int channel_of(const Boundary& b) {
   return 2 * b.stage + (b.kind == Boundary::Kind::activation ? 0 : 1);
 }
@@ -58,7 +19,7 @@ void check_edges(const schedule::Schedule& schedule) {
   // By channel: the micro-batches in the order in which they are made, and taken.
   std::vector<std::array<std::vector<int>, 2>> orders(2 * (stages - 1));
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    for (const Action& action : schedule.actions(rank)) {
+    for (const schedule::Action& action : schedule.actions(rank)) {
       if (const auto output = output_of(action, stages)) {
         orders[channel_of(*output)][0].push_back(action.micro_batch);
       }
