@@ -110,8 +110,15 @@ TEST(GridTest, ClosesItsGapsBeforeItIsCut) {
             "rank 1  . F0F1B0--B1--. .\n");
 }
 
-// The comment that opens a generator's header holds its timetable for 4 ranks and 4 micro-batches,
-// with 2 stages a rank where it takes several, cut where it would be too wide.
+// For 4 ranks and 4 micro-batches, with 2 stages a rank where it takes several, cut where it would
+// be too wide.
+std::string draw_of(const ScheduleInfo& info) {
+  const PipelineSize size{
+      .ranks = 4, .micro_batches = 4, .stages_per_rank = info.several_stages ? 2 : 1};
+  return draw_grid(info.make(size), {.columns = 95});
+}
+
+// The comment that opens a generator's header holds its timetable.
 TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
   for (const ScheduleInfo& info : schedules()) {
     std::string room(info.name == "1f1b" ? "one_f_one_b" : info.name);
@@ -128,9 +135,7 @@ TEST(GridTest, DrawsWhatTheGeneratorsHeadersShow) {
       }
     }
     shown.resize(shown.find_last_not_of('\n') + 2);
-    const PipelineSize size{
-        .ranks = 4, .micro_batches = 4, .stages_per_rank = info.several_stages ? 2 : 1};
-    EXPECT_EQ(shown, draw_grid(info.make(size), {.columns = 95})) << room;
+    EXPECT_EQ(shown, draw_of(info)) << room;
   }
 }
 
@@ -157,10 +162,13 @@ TEST(GridTest, DrawsWhatTheDocumentationShows) {
   EXPECT_THAT(
       timetables_of("README.md"),
       testing::ElementsAre(draw_grid(make_schedule("1f1b", {.ranks = 4, .micro_batches = 8}))));
-  EXPECT_THAT(
-      timetables_of("docs/schedules.md"),
-      testing::ElementsAre(draw_grid(make_schedule("gpipe", {.ranks = 4, .micro_batches = 4})),
-                           draw_grid(make_schedule("1f1b", {.ranks = 4, .micro_batches = 4}))));
+  std::vector<std::string> drawn;
+  for (const ScheduleInfo& info : schedules()) {
+    if (info.name != "forward-only") {
+      drawn.push_back(draw_of(info));
+    }
+  }
+  EXPECT_THAT(timetables_of("docs/schedules.md"), testing::ElementsAreArray(drawn));
 }
 
 }  // namespace
