@@ -232,7 +232,7 @@ void add_prove(CLI::App& app, ProveOptions& options) {
 
 // Sets the options of the file that are not on the command line.
 void apply_config(CLI::App& app) {
-  const std::string path = app.get_option("--config")->as<std::string>();
+  const auto path = app.get_option("--config")->as<std::string>();
   for (const Setting& setting : read_config(path)) {
     CLI::Option* option = app.get_option_no_throw("--" + setting.key);
     const bool known = option != nullptr && setting.key != "config" && setting.key != "help";

@@ -25,7 +25,7 @@ void PrintTo(const Mode& mode, std::ostream* out) { *out << mode.name; }
 
 class InProcessTest : public ::testing::TestWithParam<Mode> {
  protected:
-  World make_world(int ranks, std::chrono::milliseconds deadline = std::chrono::minutes(1)) const {
+  static World make_world(int ranks, std::chrono::milliseconds deadline = std::chrono::minutes(1)) {
     return World::threads({.ranks = ranks,
                            .streams = GetParam().streams,
                            .chaos_seed = GetParam().chaos_seed,

@@ -37,7 +37,7 @@ Batch random_rows(std::uint32_t step) {
   const HostTensor rows({{kRows * kMicroBatches, kWidth}, DType::f32});
   Batch batch{.inputs = {rows}, .targets = {rows}};
   Random random({.seed = 8, .step = step});
-  for (HostTensor* tensor : {&batch.inputs[0], &batch.targets[0]}) {
+  for (HostTensor* tensor : {&batch.inputs.front(), &batch.targets.front()}) {
     std::ranges::generate(tensor->as<float>(),
                           [&] { return static_cast<float>(random.next_normal()); });
   }

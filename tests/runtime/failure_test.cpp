@@ -1,6 +1,7 @@
 // What happens when a layer fails, or a peer stays away: one sentence with rank and action, and
 // everybody returns.
 
+#include <array>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -19,7 +20,6 @@ namespace {
 
 using test::Streams;
 using ::testing::HasSubstr;
-using ::testing::ThrowsMessage;
 
 enum class Function { forward, backward_input, backward_weight };
 enum class Where { host, kernel };
@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(On, FailureTest, ::testing::ValuesIn(test::all_streams(
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(FailureTest, NamesRankAndActionOfAnyLayerThatThrows) {
-  const char* letters[] = {"F", "B", "B"};
+  const std::array<const char*, 3> letters = {"F", "B", "B"};
   for (int rank = 0; rank < kRanks; ++rank) {
     for (const Function function :
          {Function::forward, Function::backward_input, Function::backward_weight}) {
@@ -132,7 +132,8 @@ TEST_P(FailureTest, NamesRankAndActionOfAnyLayerThatThrows) {
         const std::string message = message_of([&] { pipeline.forward_backward(float_batch()); });
         EXPECT_LT(std::chrono::steady_clock::now() - begin,
                   std::chrono::seconds(20));  // far below the deadline
-        const std::string action = std::to_string(rank) + letters[static_cast<int>(function)] + "2";
+        const std::string action =
+            std::to_string(rank) + letters[static_cast<std::size_t>(function)] + "2";
         EXPECT_THAT(message, ::testing::StartsWith("rank " + std::to_string(rank) + ", action "));
         EXPECT_THAT(message, HasSubstr("(" + action + "): planted"));
       }

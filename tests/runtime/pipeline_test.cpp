@@ -15,7 +15,6 @@ namespace lockflight {
 namespace {
 
 using test::Streams;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::ThrowsMessage;

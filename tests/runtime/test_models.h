@@ -58,7 +58,7 @@ inline Batch token_batch(std::int64_t rows, std::uint32_t step) {
   Random random({.seed = 5, .step = step});
   const TensorSpec spec{{rows, kContext}, DType::i32};
   Batch batch{.inputs = {HostTensor(spec)}, .targets = {HostTensor(spec)}};
-  for (HostTensor* tensor : {&batch.inputs[0], &batch.targets[0]}) {
+  for (HostTensor* tensor : {&batch.inputs.front(), &batch.targets.front()}) {
     for (std::int32_t& token : tensor->as<std::int32_t>()) {
       token = static_cast<std::int32_t>(random.next_below(kVocabulary));
     }
