@@ -1,55 +1,26 @@
 #include "lockflight/plan/plan.h"
 
 #include <algorithm>
-#include <numeric>
-#include <ostream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
-#include "lockflight/partition/balance.h"
 #include "lockflight/plan/dry_run.h"
+#include "lockflight/plan/estimate_profile.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/prove.h"
 #include "lockflight/schedule/registry.h"
 #include "plan/memory.h"
+#include "plan/predict.h"
+#include "plan/split_layers.h"
 
 namespace lockflight {
 namespace {
 
-void check_split(const std::vector<int>& split, int layers, int ranks) {
-  const int sum = std::accumulate(split.begin(), split.end(), 0);
-  if (static_cast<int>(split.size()) != ranks || sum != layers || std::ranges::min(split) < 1) {
-    throw InvalidArgument(
-        fmt::format("split {}: {} stages with {} layers in all; it needs one stage for each of the "
-                    "{} ranks, each of at least one "
-                    "layer, and {} layers in all",
-                    fmt::join(split, ","), split.size(), sum, ranks, layers));
-  }
-}
-
-std::vector<int> split_of(const PlanOptions& options,
-                          const std::vector<plan::LayerProfile>& profile, int ranks) {
-  const int layers = static_cast<int>(profile.size());
-  if (!options.split.empty()) {
-    check_split(options.split, layers, ranks);
-    return options.split;
-  }
-  if (ranks > layers) {
-    throw InvalidArgument(fmt::format(
-        "{} ranks for a model of {} layers; every rank needs at least one layer", ranks, layers));
-  }
-  std::vector<double> costs;
-  for (const plan::LayerProfile& layer : profile) {
-    costs.push_back(layer.forward_flops);
-  }
-  return partition::balance(costs, ranks);
-}
-
 std::vector<StagePlan> make_stages(const nn::Model& model,
                                    const std::vector<plan::LayerProfile>& profile,
-                                   const std::vector<int>& split,
+                                   const plan::Profile& costs, const std::vector<int>& split,
                                    const schedule::Placement& placement) {
   std::vector<StagePlan> stages;
   int layer = 0;
@@ -61,7 +32,10 @@ std::vector<StagePlan> make_stages(const nn::Model& model,
                     .last_name = model.layers()[layer + layers - 1].name};
     for (int i = layer; i < layer + layers; ++i) {
       stage.parameters += profile[i].parameters;
-      stage.forward_flops += profile[i].forward_flops;
+      stage.forward_flops += plan::flops_of(profile[i].forward);
+      stage.forward_seconds += costs.layers[i].seconds.forward;
+      stage.input_gradient_seconds += costs.layers[i].seconds.input_gradient;
+      stage.weight_gradient_seconds += costs.layers[i].seconds.weight_gradient;
     }
     layer += layers;
     for (const TensorSpec& output : profile[layer - 1].outputs) {
@@ -87,41 +61,17 @@ int layer_of(const nn::Model& model, const std::string& parameter) {
   return static_cast<int>(std::ranges::find_if(layers, holds) - layers.begin());
 }
 
-std::string stage_table(const Plan& plan) {
-  double slowest = 0;
-  for (const StagePlan& stage : plan.stages) {
-    slowest = std::max(slowest, stage.forward_flops);
+void check_limit(const Plan& plan) {
+  if (plan.memory_limit_bytes == 0) {
+    return;
   }
-  std::string text = fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11}  {:>6}  {:>9}\n", "stage",
-                                 "rank", "layers", "parameters", "GFLOP fwd", "load", "sends");
-  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
-    const StagePlan& stage = plan.stages[s];
-    const std::string layers = stage.layers == 1 ? stage.first_name
-                                                 : fmt::format("{} … {} ({})", stage.first_name,
-                                                               stage.last_name, stage.layers);
-    text += fmt::format("{:>5}  {:>4}  {:<44}  {:>12}  {:>11.3f}  {:>5.0f}%  {:>9}\n", s,
-                        stage.rank, layers, stage.parameters, stage.forward_flops * 1e-9,
-                        slowest > 0 ? 100 * stage.forward_flops / slowest : 100.0,
-                        bytes_text(stage.boundary_bytes));
+  const auto findings = plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
+  if (!findings.empty()) {
+    throw PlanError(
+        fmt::format("{}; use more ranks, smaller or fewer micro-batches, or another schedule or "
+                    "split",
+                    fmt::join(findings, "; ")));
   }
-  return text;
-}
-
-std::string memory_table(const Plan& plan) {
-  std::string text =
-      fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {}\n", "rank", "parameters",
-                  "gradients", "optimizer", "step", "total", "limit", "peak of the step");
-  for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
-    const RankMemory& memory = plan.memory[rank];
-    text += fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  at {}: {}\n", rank,
-                        bytes_text(memory.parameter_bytes), bytes_text(memory.gradient_bytes),
-                        bytes_text(memory.optimizer_bytes), bytes_text(memory.step_bytes),
-                        bytes_text(memory.arena_bytes()),
-                        plan.memory_limit_bytes == 0 ? "none" : bytes_text(plan.memory_limit_bytes),
-                        memory.peak_action,
-                        memory.peak_shares.empty() ? "" : memory.peak_shares.front().what);
-  }
-  return text;
 }
 
 }  // namespace
@@ -139,40 +89,40 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 
 }  // namespace plan
 
-Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options) {
+Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
   if (options.micro_batch.rows < 1 || options.micro_batches < 1) {
     throw InvalidArgument(
         fmt::format("a step of {} micro-batches of {} rows; both must be at least 1",
                     options.micro_batches, options.micro_batch.rows));
   }
+  const std::int64_t rows = options.micro_batch.rows;
   Plan plan;
-  plan.batch_shape = {.micro_batch_rows = options.micro_batch.rows,
-                      .micro_batches = options.micro_batches};
-  plan.schedule = schedule::make_schedule(
-      options.schedule, {.ranks = world.ranks(), .micro_batches = options.micro_batches});
-  const auto profile = plan::dry_run(model, options.micro_batch.rows);
-  const auto split = split_of(options, profile, world.ranks());
-  plan.stages = make_stages(model, profile, split, plan.schedule.placement);
-  plan.program = plan::lower(plan.schedule, plan::tied_stages(model, plan.stages));
+  plan.batch_shape = {.micro_batch_rows = rows, .micro_batches = options.micro_batches};
+  plan.memory_limit_bytes = options.memory_limit_bytes;
+  plan.schedule = schedule::make_schedule(options.schedule,
+                                          {.ranks = ranks,
+                                           .micro_batches = options.micro_batches,
+                                           .stages_per_rank = options.stages_per_rank});
+  const auto layers = plan::dry_run(model, rows, schedule::has_backward(plan.schedule));
+  if (options.profile) {
+    plan::check_fits(*options.profile, model, rows, "profile");
+  }
+  const plan::Profile profile =
+      options.profile ? *options.profile : plan::estimate_profile(layers, rows, options.device);
+  plan.stages = make_stages(model, layers, profile,
+                            plan::split_layers(profile, plan.schedule, options),
+                            plan.schedule.placement);
+  plan.program =
+      plan::lower(plan.schedule, plan::tied_stages(model, plan.stages), options.lower);
   plan::check_proved(plan.program);
   plan.memory = plan::memory_of(model, plan, options.optimizer_states);
-  plan.memory_limit_bytes = options.memory_limit_bytes;
-  if (options.memory_limit_bytes != 0) {
-    const auto findings = plan::beyond_limit(plan.memory, options.memory_limit_bytes);
-    if (!findings.empty()) {
-      throw PlanError(fmt::format(
-          "{}; use more ranks, smaller or fewer micro-batches, or another schedule or split",
-          fmt::join(findings, "; ")));
-    }
-  }
+  check_limit(plan);
+  plan.prediction = plan::predict(plan, profile, options.device);
   return plan;
 }
 
-std::ostream& operator<<(std::ostream& out, const Plan& plan) {
-  return out << stage_table(plan) << '\n'
-             << memory_table(plan) << '\n'
-             << fmt::format("schedule {}, {} micro-batches of {} rows a step\n", plan.schedule.name,
-                            plan.batch_shape.micro_batches, plan.batch_shape.micro_batch_rows);
+Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options) {
+  return make_plan(model, world.ranks(), options);
 }
 
 }  // namespace lockflight

@@ -5,14 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lockflight/comm/world.h"
 #include "lockflight/nn/model.h"
+#include "lockflight/plan/device_profile.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/memory.h"
+#include "lockflight/plan/profile.h"
 #include "lockflight/plan/program.h"
+#include "lockflight/plan/simulate.h"
 #include "lockflight/schedule/schedule.h"
 
 namespace lockflight {
@@ -25,13 +29,18 @@ struct PlanOptions {
   MicroBatch micro_batch;
   int micro_batches = 1;
   std::string schedule = "1f1b";
-  /// Layers per stage; empty: cut so that the stage with the most floating-point operations has as
-  /// few as possible.
+  int stages_per_rank = 1;
+  /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
   std::vector<int> split;
+  /// What every layer costs with micro-batches of these rows; none: estimated for the device.
+  std::optional<plan::Profile> profile;
+  /// Of every rank: for that estimate, and for hosts and links.
+  plan::DeviceProfile device = plan::device_profile("cpu-2core");
   /// Of every rank; 0: no limit.
   std::size_t memory_limit_bytes = 0;
   /// Tensors of a parameter's size that the optimizer keeps for it: 2 for AdamW, 1 for SGD.
   int optimizer_states = 2;
+  plan::LowerOptions lower;
 };
 
 /// How many rows one step takes, and how they are cut.
@@ -61,6 +70,14 @@ struct StagePlan {
   }
 };
 
+/// What a step is expected to take, from the profile and a simulation of the program.
+struct Prediction {
+  std::string source;        ///< "measured on cpu", "estimated for h100-sxm"
+  double step_seconds = 0;   ///< of all forwards and backwards
+  double idle_share = 0;     ///< of the ranks' time up to a common end (the "barrier" definition)
+  std::vector<plan::IdleTime> idle;  ///< of every rank, in seconds
+};
+
 struct Plan {
   std::vector<StagePlan> stages;
   schedule::Schedule schedule;
@@ -68,6 +85,7 @@ struct Plan {
   BatchShape batch_shape;
   std::vector<RankMemory> memory;      ///< of every rank
   std::size_t memory_limit_bytes = 0;  ///< of every rank; 0: no limit
+  Prediction prediction;
 
   const BatchShape& batch() const { return batch_shape; }
   int ranks() const { return schedule.ranks(); }
@@ -80,12 +98,16 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 
 }  // namespace plan
 
-/// Throws InvalidArgument if options, model and world do not fit: more stages than layers, a split
-/// that does not add up to the layers, an unknown schedule; PlanError if a rank's memory is beyond
-/// the limit, with the action and the tensors that make its peak, or if the program is not proved.
+/// Runs all of it: dry run, partition, schedule, lowering, placement, proof, simulation.  The model
+/// must be without memory, and is so afterwards.
+/// Throws InvalidArgument if options and model do not fit: more stages than layers, a split that
+/// does not add up to the layers, an unknown schedule, a profile of another model; PlanError if a
+/// rank's memory is beyond the limit, with the action and the tensors that make its peak, or if the
+/// program is not proved.
+Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options);
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 
-/// The table of stages.
+/// The tables of stages and memory, and the prediction.
 std::ostream& operator<<(std::ostream& out, const Plan& plan);
 
 }  // namespace lockflight
