@@ -40,7 +40,7 @@ std::vector<int> split_of(const PlanOptions& options,
   }
   std::vector<double> costs;
   for (const plan::LayerProfile& layer : profile) {
-    costs.push_back(layer.forward_flops);
+    costs.push_back(plan::flops_of(layer.forward));
   }
   return partition::balance(costs, ranks);
 }
@@ -59,7 +59,7 @@ std::vector<StagePlan> make_stages(const nn::Model& model,
                     .last_name = model.layers()[layer + layers - 1].name};
     for (int i = layer; i < layer + layers; ++i) {
       stage.parameters += profile[i].parameters;
-      stage.forward_flops += profile[i].forward_flops;
+      stage.forward_flops += plan::flops_of(profile[i].forward);
     }
     layer += layers;
     for (const TensorSpec& output : profile[layer - 1].outputs) {
