@@ -19,10 +19,11 @@ void adamw(Stream& stream, const TensorView& weight, const TensorView& moment1,
   if (step.step < 1) {
     check.refuse(fmt::format("step is {}, but steps are counted from 1", step.step));
   }
+  const TensorView zeroed = step.zero_gradient ? gradient : TensorView();
   lockflight::cpu::launch(
       stream,
       cost_per_element("adamw", 14.0,
-                       {weight, weight, moment1, moment1, moment2, moment2, gradient}),
+                       {weight, weight, moment1, moment1, moment2, moment2, gradient, zeroed}),
       [=](cpu::Team& team) {
         cpu::adamw(team, weight.as<float>(), moment1.as<float>(), moment2.as<float>(),
                    gradient.as<float>(), gradient_scale.as<float>(), step, weight.elements());

@@ -15,7 +15,7 @@ void clip_scale(Stream& stream, const TensorView& scale, const TensorView& sums,
     check.refuse(fmt::format("max_norm is {}, but must be positive", max_norm));
   }
   lockflight::cpu::launch(
-      stream, cost_per_element("clip_scale", 1.0, {sums}), [=](cpu::Team& /*team*/) {
+      stream, cost_per_element("clip_scale", 1.0, {sums, scale}), [=](cpu::Team& /*team*/) {
         *scale.as<float>() = cpu::clip_scale(sums.as<double>(), sums.elements(), max_norm);
       });
 }

@@ -33,17 +33,26 @@ cpu::EmbeddingShape embedding_shape(const Check& check, const TensorView& output
   return {.batch = B, .length = T, .channels = C, .vocabulary = token_table.shape()[0]};
 }
 
+// The part of the position table that is used; a row of the token table for every token is as large
+// as y.
+TensorView positions_read(const TensorView& position_table, cpu::EmbeddingShape shape) {
+  return position_table ? position_table.slice(0, shape.length) : TensorView();
+}
+
 }  // namespace
 
 void embedding(Stream& stream, const TensorView& y, const TensorView& tokens,
                const TensorView& token_table, const TensorView& position_table) {
   const cpu::EmbeddingShape shape =
       embedding_shape(Check("embedding"), y, tokens, token_table, position_table);
-  lockflight::cpu::launch(
-      stream, cost_per_element("embedding", 1.0, {y, y, tokens}), [=](cpu::Team& team) {
-        cpu::embedding(team, y.as<float>(), tokens.as<std::int32_t>(), token_table.as<float>(),
-                       position_table.as<float>(), shape);
-      });
+  lockflight::cpu::launch(stream,
+                          cost_per_element("embedding", position_table ? 1.0 : 0.0,
+                                           {y, y, tokens, positions_read(position_table, shape)}),
+                          [=](cpu::Team& team) {
+                            cpu::embedding(team, y.as<float>(), tokens.as<std::int32_t>(),
+                                           token_table.as<float>(), position_table.as<float>(),
+                                           shape);
+                          });
 }
 
 void embedding_backward(Stream& stream, const TensorView& dtoken_table,
@@ -51,7 +60,10 @@ void embedding_backward(Stream& stream, const TensorView& dtoken_table,
                         const TensorView& tokens) {
   const cpu::EmbeddingShape shape =
       embedding_shape(Check("embedding_backward"), dy, tokens, dtoken_table, dposition_table);
-  lockflight::cpu::launch(stream, cost_per_element("embedding_backward", 2.0, {dy, dy, dy, tokens}),
+  const TensorView positions = positions_read(dposition_table, shape);
+  lockflight::cpu::launch(stream,
+                          cost_per_element("embedding_backward", positions ? 2.0 : 1.0,
+                                           {dy, dy, dy, tokens, positions, positions}),
                           [=](cpu::Team& team) {
                             cpu::embedding_backward(team, dtoken_table.as<float>(),
                                                     dposition_table.as<float>(), dy.as<float>(),

@@ -50,6 +50,9 @@ OpCost cost_per_element(std::string_view name, double flops_per_element,
                         std::initializer_list<TensorView> touched) {
   double bytes = 0.0;
   for (const TensorView& tensor : touched) {
+    if (!tensor) {
+      continue;
+    }
     bytes += static_cast<double>(tensor.bytes());
   }
   return {.name = name,

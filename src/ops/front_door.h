@@ -41,8 +41,8 @@ inline cpu::MatrixShape matrix(const TensorView& tensor) {
   return {.rows = tensor.shape().rows(), .columns = tensor.shape().columns()};
 }
 
-/// The cost of an operation that reads or writes each of the `touched` tensors once and does
-/// `flops_per_element` for each element of the first of them.
+/// The cost of an operation that reads or writes each of the `touched` tensors once, but for empty
+/// ones, and does `flops_per_element` for each element of the first of them.
 OpCost cost_per_element(std::string_view name, double flops_per_element,
                         std::initializer_list<TensorView> touched);
 

@@ -32,7 +32,7 @@ void bias_gelu(Stream& stream, const TensorView& y, const TensorView& x, const T
   check.shape("y", y, x.shape(), "to match x");
   check.shape("bias", bias, {x.shape().columns()}, "to match x");
   lockflight::cpu::launch(
-      stream, cost_per_element("bias_gelu", 16.0, {y, x}), [=](cpu::Team& team) {
+      stream, cost_per_element("bias_gelu", 16.0, {y, x, bias}), [=](cpu::Team& team) {
         cpu::gelu(team, y.as<float>(), x.as<float>(), bias.as<float>(), matrix(x));
       });
 }
@@ -46,7 +46,8 @@ void bias_gelu_backward(Stream& stream, const TensorView& dx, const TensorView& 
   check.shape("bias", bias, {x.shape().columns()}, "to match x");
   check.shape("dbias", dbias, {x.shape().columns()}, "to match x");
   lockflight::cpu::launch(
-      stream, cost_per_element("bias_gelu_backward", 24.0, {dx, dy, x}), [=](cpu::Team& team) {
+      stream, cost_per_element("bias_gelu_backward", 24.0, {dx, dy, x, bias, dbias, dbias}),
+      [=](cpu::Team& team) {
         cpu::bias_gelu_backward(team, dx.as<float>(), dbias.as<float>(), dy.as<float>(),
                                 x.as<float>(), bias.as<float>(), matrix(x));
       });

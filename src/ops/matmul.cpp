@@ -32,12 +32,15 @@ void matmul(Stream& stream, const TensorView& c, const TensorView& a, const Tens
     check.shape("bias", bias, {n}, "to match the columns of c");
   }
   const cpu::MatmulShape shape{m, n, k, options.transpose_a, options.transpose_b};
-  lockflight::cpu::launch(stream,
-                          cost_per_element("matmul", 2.0 * static_cast<double>(k), {c, a, b}),
-                          [=, beta = options.accumulate ? 1.0F : 0.0F](cpu::Team& team) {
-                            cpu::matmul(team, c.as<float>(), a.as<float>(), b.as<float>(),
-                                        bias.as<float>(), shape, beta);
-                          });
+  const TensorView added_to = options.accumulate ? c : TensorView();
+  lockflight::cpu::launch(
+      stream,
+      cost_per_element("matmul", 2.0 * static_cast<double>(k) + (bias ? 1.0 : 0.0),
+                       {c, a, b, added_to, bias}),
+      [=, beta = options.accumulate ? 1.0F : 0.0F](cpu::Team& team) {
+        cpu::matmul(team, c.as<float>(), a.as<float>(), b.as<float>(), bias.as<float>(), shape,
+                    beta);
+      });
 }
 
 }  // namespace lockflight::ops

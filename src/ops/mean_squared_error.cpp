@@ -14,13 +14,14 @@ void mean_squared_error(Stream& stream, const TensorView& loss, const TensorView
   if (dprediction) {
     check.shape("dprediction", dprediction, prediction.shape(), "to match prediction");
   }
-  lockflight::cpu::launch(
-      stream, cost_per_element("mean_squared_error", 4.0, {prediction, target, dprediction}),
-      [=](cpu::Team& team) {
-        *loss.as<float>() =
-            cpu::mean_squared_error(team, dprediction.as<float>(), prediction.as<float>(),
-                                    target.as<float>(), scale, prediction.elements());
-      });
+  lockflight::cpu::launch(stream,
+                          cost_per_element("mean_squared_error", dprediction ? 4.0 : 3.0,
+                                           {prediction, target, dprediction, loss}),
+                          [=](cpu::Team& team) {
+                            *loss.as<float>() = cpu::mean_squared_error(
+                                team, dprediction.as<float>(), prediction.as<float>(),
+                                target.as<float>(), scale, prediction.elements());
+                          });
 }
 
 }  // namespace lockflight::ops

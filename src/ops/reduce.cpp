@@ -9,16 +9,16 @@ void column_sum(Stream& stream, const TensorView& sums, const TensorView& x) {
   const Check check("column_sum");
   check.type("x", x);
   check.shape("sums", sums, {x.shape().columns()}, "to match the columns of x");
-  lockflight::cpu::launch(stream, cost_per_element("column_sum", 1.0, {x}), [=](cpu::Team& team) {
-    cpu::column_sum(team, sums.as<float>(), x.as<float>(), matrix(x));
-  });
+  lockflight::cpu::launch(
+      stream, cost_per_element("column_sum", 1.0, {x, sums, sums}),
+      [=](cpu::Team& team) { cpu::column_sum(team, sums.as<float>(), x.as<float>(), matrix(x)); });
 }
 
 void mean(Stream& stream, const TensorView& result, const TensorView& x) {
   const Check check("mean");
   check.type("x", x);
   check.shape("result", result, {}, "since it is one number");
-  lockflight::cpu::launch(stream, cost_per_element("mean", 1.0, {x}), [=](cpu::Team& team) {
+  lockflight::cpu::launch(stream, cost_per_element("mean", 1.0, {x, result}), [=](cpu::Team& team) {
     *result.as<float>() = cpu::mean(team, x.as<float>(), x.elements());
   });
 }
@@ -28,7 +28,7 @@ void sum_of_squares(Stream& stream, const TensorView& result, const TensorView& 
   check.type("x", x);
   check.shape("result", result, {}, "since it is one number", DType::f64);
   lockflight::cpu::launch(
-      stream, cost_per_element("sum_of_squares", 2.0, {x}), [=](cpu::Team& team) {
+      stream, cost_per_element("sum_of_squares", 2.0, {x, result}), [=](cpu::Team& team) {
         *result.as<double>() = cpu::sum_of_squares(team, x.as<float>(), x.elements());
       });
 }

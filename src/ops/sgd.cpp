@@ -12,8 +12,9 @@ void sgd(Stream& stream, const TensorView& weight, const TensorView& velocity,
   check.shape("velocity", velocity, weight.shape(), "to match weight");
   check.shape("gradient", gradient, weight.shape(), "to match weight");
   check.shape("gradient_scale", gradient_scale, {}, "since it is one number");
+  const TensorView zeroed = step.zero_gradient ? gradient : TensorView();
   lockflight::cpu::launch(
-      stream, cost_per_element("sgd", 7.0, {weight, weight, velocity, velocity, gradient}),
+      stream, cost_per_element("sgd", 7.0, {weight, weight, velocity, velocity, gradient, zeroed}),
       [=](cpu::Team& team) {
         cpu::sgd(team, weight.as<float>(), velocity.as<float>(), gradient.as<float>(),
                  gradient_scale.as<float>(), step, weight.elements());

@@ -13,7 +13,7 @@ namespace {
 std::vector<std::vector<TensorSpec>> boundaries(nn::Model& model,
                                                 const std::vector<StagePlan>& stages,
                                                 std::int64_t rows) {
-  const auto profile = dry_run(model, rows);
+  const auto profile = dry_run(model, rows, false);
   std::vector<std::vector<TensorSpec>> boundaries;
   for (std::size_t stage = 0; stage + 1 < stages.size(); ++stage) {
     boundaries.push_back(profile[stages[stage].first_layer + stages[stage].layers - 1].outputs);

@@ -54,6 +54,23 @@ TEST(MetaDeviceTest, TensorsHaveAddressesForViewsAndSlices) {
   EXPECT_GE(b.view().data() - a.view().data(), 8 * 4 * 4);
 }
 
+TEST(MetaDeviceTest, CountsMemoryAsDevicesWithMemoryDo) {
+  const auto device = make_meta_device();
+  const auto cpu = make_cpu_device();
+  const std::vector<std::int64_t> sizes = {0, 1, 64, 65, 1000};
+  for (Device* each : {device.get(), cpu.get()}) {
+    Tensors tensors;
+    for (const std::int64_t size : sizes) {
+      tensors.push_back(each->empty({{size}}));
+    }
+    tensors.erase(tensors.begin() + 1, tensors.begin() + 3);
+  }
+  EXPECT_EQ(device->memory().peak_bytes, cpu->memory().peak_bytes);
+  EXPECT_EQ(device->memory().peak_bytes, 256U * (1 + 1 + 1 + 2 + 16));
+  const Tensor one = device->empty({{1}});
+  EXPECT_EQ(device->memory().in_use_bytes, 256U);
+}
+
 TEST(MetaDeviceTest, StreamsAndEventsDoNothing) {
   const auto device = make_meta_device();
   const auto stream = device->make_stream(StreamRole::transfer);

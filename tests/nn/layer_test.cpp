@@ -74,7 +74,7 @@ TEST_F(LayerTest, SavedKeepsGivesBackAndFrees) {
     EXPECT_EQ(saved.keep(device_->empty({{20}})), 1);
     EXPECT_EQ(saved[1].elements(), 20);
     EXPECT_EQ(saved.take(0).spec(), (TensorSpec{{10}}));
-    EXPECT_EQ(device_->memory().in_use_bytes, before + 80);
+    EXPECT_EQ(device_->memory().in_use_bytes, before + aligned_bytes(80));
     Saved& inner = saved.inner(1);
     inner.keep(device_->empty({{5}}));
     saved.inner(7);

@@ -467,5 +467,109 @@ TEST(MetaFrontDoorTest, OperationsAddUpTheirCostAndRunNothing) {
   EXPECT_EQ(take_totals(*device).launches, 0);
 }
 
+// What operations say they cost, against counts by hand.  N rows, C channels, K hidden, V tokens.
+class OpCostTest : public testing::Test {
+ protected:
+  static constexpr std::int64_t B = 2;
+  static constexpr std::int64_t T = 5;
+  static constexpr std::int64_t C = 8;
+  static constexpr std::int64_t V = 11;
+  static constexpr double N = B * T;
+
+  Tensor empty(const Shape& shape, DType dtype = DType::f32) {
+    return device_->empty({shape, dtype});
+  }
+  /// Floating-point operations and words of 4 bytes of what was launched last.
+  void expect(double flops, double words) {
+    const OpTotals totals = take_totals(*device_);
+    EXPECT_EQ(totals.flops, flops);
+    EXPECT_EQ(totals.bytes_moved, 4 * words);
+    EXPECT_EQ(totals.launches, 1);
+  }
+
+  const std::unique_ptr<Device> device_ = make_meta_device();
+  const std::unique_ptr<Stream> owned_stream_ = device_->make_stream(StreamRole::compute);
+  Stream& stream_ = *owned_stream_;
+};
+
+TEST_F(OpCostTest, ProductsReadWhatTheyAddTo) {
+  const Tensor x = empty({B, T, C});
+  const Tensor w = empty({C, V});
+  const Tensor y = empty({B, T, V});
+  const Tensor bias = empty({V});
+  matmul(stream_, y, x, w);
+  expect(2 * N * C * V, N * C + C * V + N * V);
+  matmul(stream_, y, x, w, {.bias = bias});
+  expect(2 * N * C * V + N * V, N * C + C * V + N * V + V);
+  matmul(stream_, x, y, w, {.transpose_b = true});
+  expect(2 * N * C * V, N * C + C * V + N * V);
+  matmul(stream_, w, x, y, {.transpose_a = true, .accumulate = true});
+  expect(2 * N * C * V, N * C + 2 * C * V + N * V);
+  column_sum(stream_, bias, y);
+  expect(N * V, N * V + 2 * V);
+}
+
+TEST_F(OpCostTest, AttentionIsFiveProductsBackwardForTwoForward) {
+  const Tensor qkv = empty({B, T, 3 * C});
+  const Tensor y = empty({B, T, C});
+  const Tensor rows = empty({B, 4, T});
+  double pairs = 0;  // that the mask leaves, in all sequences
+  for (std::int64_t query = 0; query < T; ++query) {
+    pairs += B * static_cast<double>(query + 1);
+  }
+  attention(stream_, y, rows, qkv, 4);
+  expect(2 * (2 * pairs * C), 3 * N * C + N * C + 4 * N);
+  attention_backward(stream_, qkv, y, y, rows, qkv, 4);
+  expect(5 * (2 * pairs * C), 2 * 3 * N * C + 2 * N * C + 4 * N);
+}
+
+TEST_F(OpCostTest, EmbeddingTouchesOnlyTheRowsOfItsTokens) {
+  const Tensor y = empty({B, T, C});
+  const Tensor tokens = empty({B, T}, DType::i32);
+  const Tensor table = empty({1000, C});
+  const Tensor positions = empty({100, C});
+  embedding(stream_, y, tokens, table, positions);
+  expect(N * C, N * C + N * C + T * C + N);
+  embedding(stream_, y, tokens, table, {});
+  expect(0, N * C + N * C + N);
+  embedding_backward(stream_, table, positions, y, tokens);
+  expect(2 * N * C, N * C + 2 * N * C + 2 * T * C + N);
+  embedding_backward(stream_, table, {}, y, tokens);
+  expect(N * C, N * C + 2 * N * C + N);
+}
+
+TEST_F(OpCostTest, NormsReadStatisticsAndAddToGradients) {
+  const Tensor x = empty({B, T, C});
+  const Tensor row = empty({B * T});
+  const Tensor channel = empty({C});
+  layer_norm(stream_, x, row, row, x, channel, channel);
+  expect(8 * N * C, 2 * N * C + 2 * N + 2 * C);
+  layer_norm_backward_input(stream_, x, x, x, row, row, channel);
+  expect(13 * N * C, 3 * N * C + 2 * N + C);
+  layer_norm_backward_weight(stream_, channel, channel, x, x, row, row);
+  expect(5 * N * C, 2 * N * C + 2 * N + 2 * 2 * C);
+  bias_gelu(stream_, x, x, channel);
+  expect(16 * N * C, 2 * N * C + C);
+  bias_gelu_backward(stream_, x, channel, x, x, channel);
+  expect(24 * N * C, 3 * N * C + C + 2 * C);
+}
+
+TEST_F(OpCostTest, LossesAndUpdatesCountWhatTheyWrite) {
+  const Tensor x = empty({B, T, C});
+  const Tensor number = empty({});
+  mean_squared_error(stream_, number, x, x, x, 1);
+  expect(4 * N * C, 3 * N * C + 1);
+  mean_squared_error(stream_, number, {}, x, x, 1);
+  expect(3 * N * C, 2 * N * C + 1);
+  mean(stream_, number, x);
+  expect(N * C, N * C + 1);
+  sgd(stream_, x, x, x, number, {});
+  expect(7 * N * C, 5 * N * C);
+  sgd(stream_, x, x, x, number, {.zero_gradient = true});
+  expect(7 * N * C, 6 * N * C);
+  adamw(stream_, x, x, x, x, number, {.step = 1, .zero_gradient = true});
+  expect(14 * N * C, 8 * N * C);
+}
+
 }  // namespace
 }  // namespace lockflight::ops

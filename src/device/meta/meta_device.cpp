@@ -22,7 +22,7 @@ std::unique_ptr<Stream> MetaDevice::make_stream(StreamRole /*role*/) {
 }
 
 std::byte* MetaDevice::allocate(std::size_t bytes) {
-  memory_.take(bytes);
+  memory_.take(aligned_bytes(bytes));
   // Addresses that nobody may touch, apart from each other, so that views and slices work.
   const std::uintptr_t address = next_address_;
   next_address_ += aligned_bytes(bytes);
@@ -35,7 +35,7 @@ std::byte* MetaDevice::allocate(std::size_t bytes) {
 }
 
 void MetaDevice::release(std::byte* data, std::size_t bytes) noexcept {
-  memory_.give_back(bytes);
+  memory_.give_back(aligned_bytes(bytes));
   if (const auto buffer = alive_.find(data); buffer != alive_.end()) {
     buffers_[buffer->second].freed = calls_++;
     alive_.erase(buffer);

@@ -1,0 +1,152 @@
+#include "lockflight/plan/device_profile.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/core/error.h"
+#include "plan/json_mutation.h"
+
+namespace lockflight::plan {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr const char* kGood = R"({
+  "format": "lockflight device profile", "version": 1, "name": "mine",
+  "source": "a data sheet", "assumptions": "none",
+  "memory_bytes": 1000, "matrix_flops_per_second": 100, "vector_flops_per_second": 10,
+  "bytes_per_second": 20, "launch_seconds": 0.5, "host_seconds_per_action": 0.25,
+  "link_latency_seconds": 0, "link_bytes_per_second": 8,
+  "operations": {
+    "matmul": {"matrix": true, "flops_share": 0.5, "bytes_share": 1},
+    "other": {"matrix": false, "flops_share": 1, "bytes_share": 2}
+  }
+})";
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_device_profile(text, "mine.json");
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(DeviceProfileTest, ReadsEveryKey) {
+  const DeviceProfile profile = parse_device_profile(kGood, "mine.json");
+  EXPECT_EQ(profile.name, "mine");
+  EXPECT_EQ(profile.source, "a data sheet");
+  EXPECT_EQ(profile.assumptions, "none");
+  EXPECT_EQ(profile.memory_bytes, 1000U);
+  EXPECT_EQ(profile.matrix_flops_per_second, 100);
+  EXPECT_EQ(profile.vector_flops_per_second, 10);
+  EXPECT_EQ(profile.bytes_per_second, 20);
+  EXPECT_EQ(profile.launch_seconds, 0.5);
+  EXPECT_EQ(profile.host_seconds_per_action, 0.25);
+  EXPECT_EQ(profile.link_latency_seconds, 0);
+  EXPECT_EQ(profile.link_bytes_per_second, 8);
+  EXPECT_EQ(profile.rates_of("matmul"), (OperationRates{true, 0.5, 1}));
+  EXPECT_EQ(profile.rates_of("gelu"), (OperationRates{false, 1, 2}));
+}
+
+TEST(DeviceProfileTest, ThoseOfTheLibraryAreSoundAndTellTheirSource) {
+  EXPECT_THAT(device_profile_names(), ElementsAre("a100-80gb", "cpu-2core", "h100-sxm"));
+  for (const std::string& name : device_profile_names()) {
+    const DeviceProfile profile = device_profile(name);
+    EXPECT_EQ(profile.name, name);
+    EXPECT_GT(profile.source.size(), 50U);
+    EXPECT_GT(profile.assumptions.size(), 50U);
+    EXPECT_GE(profile.matrix_flops_per_second, profile.vector_flops_per_second);
+    EXPECT_TRUE(profile.rates_of("matmul").matrix);
+    EXPECT_TRUE(profile.rates_of("attention_backward").matrix);
+    EXPECT_FALSE(profile.rates_of("an operation of somebody's own").matrix);
+  }
+  EXPECT_EQ(device_profile("h100"), device_profile("h100-sxm"));
+  EXPECT_EQ(device_profile("a100"), device_profile("a100-80gb"));
+}
+
+TEST(DeviceProfileTest, ReadsFilesAndListsWhatItKnows) {
+  const std::string path =
+      (std::filesystem::path(testing::TempDir()) / "lockflight-device-profile.json").string();
+  std::ofstream(path) << kGood;
+  EXPECT_EQ(device_profile(path), parse_device_profile(kGood, path));
+  std::filesystem::remove(path);
+  EXPECT_THROW(device_profile(path), FileError);
+  try {
+    device_profile("h200");
+    FAIL() << "nothing was thrown";
+  } catch (const InvalidArgument& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("'h200'"), HasSubstr("a100-80gb, cpu-2core, h100-sxm")));
+  }
+}
+
+TEST(DeviceProfileTest, NamesFileAndKeyOfWhatIsWrong) {
+  const json good = json::parse(kGood);
+  for (const auto& item : good.items()) {
+    json bad = good;
+    bad.erase(item.key());
+    EXPECT_EQ(refusal(bad.dump()), "mine.json: " + item.key() + " is missing");
+    bad = good;
+    bad[item.key()] = nullptr;
+    EXPECT_THAT(refusal(bad.dump()), AllOf(HasSubstr("mine.json: " + item.key() + " is null")));
+    if (item.value().is_number()) {
+      bad[item.key()] = -1;
+      EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: " + item.key() + " is -1"));
+      bad[item.key()] = 1e40;
+      EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: " + item.key() + " is 1e+40"));
+    }
+  }
+  json bad = good;
+  bad["colour"] = "green";
+  EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: colour is not known here"));
+  bad = good;
+  bad["operations"]["matmul"]["flops_share"] = 0;
+  EXPECT_EQ(refusal(bad.dump()),
+            "mine.json: operations.matmul.flops_share is 0, expected a number from 1e-09 to 1e+30");
+  bad = good;
+  bad["operations"].erase("other");
+  EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: operations.other is missing"));
+  bad = good;
+  bad["version"] = 2;
+  EXPECT_THAT(refusal(bad.dump()), HasSubstr("version is 2, but this program reads version 1"));
+  EXPECT_EQ(refusal("[]"), "mine.json: the document is [], expected an object");
+}
+
+TEST(DeviceProfileTest, NamesLineAndColumnOfWhatIsNoJson) {
+  EXPECT_EQ(refusal(""), "mine.json: line 1, column 1 is no JSON; check the file");
+  EXPECT_EQ(refusal("{\"a\": 1,\n  \"b\": ?}"),
+            "mine.json: line 2, column 8 is no JSON; check the file");
+  EXPECT_EQ(refusal("{}\n}"), "mine.json: line 2, column 1 is no JSON; check the file");
+  EXPECT_EQ(refusal("{\"a\": 1,"), "mine.json: line 1, column 9 is no JSON; check the file");
+  EXPECT_EQ(refusal("{\"a\": 1, \"b\": {\"a\": 1}, \"a\": 2}"),
+            "mine.json: an object has the key \"a\" twice; keep one");
+  EXPECT_EQ(refusal("{\"a\": 1e999}"), "mine.json: has a number that is too large for any key");
+  EXPECT_THAT(refusal(std::string(100'000, '[')), HasSubstr("line 1, column 100001"));
+}
+
+TEST(DeviceProfileTest, NoMutationCrashes) {
+  const DeviceProfile good = parse_device_profile(kGood, "mine.json");
+  int refused = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    try {
+      const DeviceProfile profile = parse_device_profile(mutated(kGood, seed), "mine.json");
+      EXPECT_TRUE(profile.operations.contains("other")) << "seed " << seed;
+    } catch (const DataError& error) {
+      ++refused;
+      EXPECT_THAT(error.what(), HasSubstr("mine.json: ")) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace lockflight::plan
