@@ -49,6 +49,21 @@ Json memory_json(const RankMemory& memory) {
           {"peak_shares", shares}};
 }
 
+Json prediction_json(const Prediction& prediction) {
+  Json ranks = Json::array();
+  for (const plan::IdleTime& idle : prediction.idle) {
+    ranks.push_back({{"dependency", idle.dependency},
+                     {"transfer", idle.transfer},
+                     {"imbalance", idle.imbalance},
+                     {"host", idle.host},
+                     {"tail", idle.tail}});
+  }
+  return {{"source", prediction.source},
+          {"step_seconds", prediction.step_seconds},
+          {"idle_share", prediction.idle_share},
+          {"idle", ranks}};
+}
+
 // A value with the way that leads to it, for messages.
 class Value {
  public:
@@ -198,6 +213,21 @@ RankMemory read_memory(const Value& value) {
   return memory;
 }
 
+Prediction read_prediction(const Value& value) {
+  Prediction prediction{.source = value["source"].text(),
+                        .step_seconds = value["step_seconds"].not_negative(),
+                        .idle_share = value["idle_share"].not_negative(),
+                        .idle = {}};
+  for (const Value& rank : value["idle"].list()) {
+    prediction.idle.push_back({.dependency = rank["dependency"].not_negative(),
+                               .transfer = rank["transfer"].not_negative(),
+                               .imbalance = rank["imbalance"].not_negative(),
+                               .host = rank["host"].not_negative(),
+                               .tail = rank["tail"].not_negative()});
+  }
+  return prediction;
+}
+
 Plan read_plan(const Value& file) {
   if (file["format"].text() != kFormat) {
     file["format"].refuse(fmt::format("is '{}', expected '{}'", file["format"].text(), kFormat));
@@ -230,6 +260,7 @@ Plan read_plan(const Value& file) {
         fmt::format("is of {} ranks, but the schedule has {}", plan.memory.size(), plan.ranks()));
   }
   plan.memory_limit_bytes = file["memory_limit_bytes"].bytes();
+  plan.prediction = read_prediction(file["prediction"]);
   return plan;
 }
 
@@ -253,7 +284,8 @@ std::string plan_to_json(const Plan& plan) {
                {"stages", Json::array()},
                {"ties", ties},
                {"memory", Json::array()},
-               {"memory_limit_bytes", plan.memory_limit_bytes}};
+               {"memory_limit_bytes", plan.memory_limit_bytes},
+               {"prediction", prediction_json(plan.prediction)}};
   for (const StagePlan& stage : plan.stages) {
     json["stages"].push_back(stage_json(stage));
   }
