@@ -125,27 +125,30 @@ std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimi
   return memory;
 }
 
-std::vector<std::string> beyond_limit(const std::vector<RankMemory>& memory,
-                                      std::size_t limit_bytes) {
-  std::vector<std::string> findings;
-  for (std::size_t rank = 0; rank < memory.size(); ++rank) {
-    const RankMemory& needs = memory[rank];
-    if (needs.arena_bytes() <= limit_bytes) {
-      continue;
-    }
-    std::vector<std::string> shares;
-    for (const RankMemory::Share& share : needs.peak_shares) {
-      shares.push_back(fmt::format("{} {}", share.what, bytes_text(share.bytes)));
-    }
-    findings.push_back(fmt::format(
-        "rank {} needs {}, {} more than the limit of {}: parameters {}, gradients {}, optimizer "
-        "{}, and {} for the step, whose peak is at {} ({})",
-        rank, bytes_text(needs.arena_bytes()), bytes_text(needs.arena_bytes() - limit_bytes),
-        bytes_text(limit_bytes), bytes_text(needs.parameter_bytes),
-        bytes_text(needs.gradient_bytes), bytes_text(needs.optimizer_bytes),
-        bytes_text(needs.step_bytes), needs.peak_action, fmt::join(shares, ", ")));
+std::string beyond_limit(const std::vector<RankMemory>& memory, std::size_t limit_bytes) {
+  const auto worst = std::ranges::max_element(memory, {}, &RankMemory::arena_bytes);
+  if (worst == memory.end() || worst->arena_bytes() <= limit_bytes) {
+    return {};
   }
-  return findings;
+  const auto others =
+      std::ranges::count_if(
+          memory, [&](const RankMemory& rank) { return rank.arena_bytes() > limit_bytes; }) -
+      1;
+  std::vector<std::string> shares;
+  for (const RankMemory::Share& share : worst->peak_shares) {
+    shares.push_back(fmt::format("{} {}", share.what, bytes_text(share.bytes)));
+  }
+  return fmt::format(
+      "rank {} needs {}, {} more than the limit of {}: parameters {}, gradients {}, optimizer {}, "
+      "and {} for the step, whose peak is at {} ({}){}",
+      worst - memory.begin(), bytes_text(worst->arena_bytes()),
+      bytes_text(worst->arena_bytes() - limit_bytes), bytes_text(limit_bytes),
+      bytes_text(worst->parameter_bytes), bytes_text(worst->gradient_bytes),
+      bytes_text(worst->optimizer_bytes), bytes_text(worst->step_bytes), worst->peak_action,
+      fmt::join(shares, ", "),
+      others == 0 ? ""
+                  : fmt::format("; {} other rank{} beyond it too", others,
+                                others == 1 ? " is" : "s are"));
 }
 
 }  // namespace plan

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "lockflight/nn/model.h"
@@ -15,8 +16,8 @@ namespace lockflight::plan {
 /// stages, schedule, program and batch.
 std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimizer_states);
 
-/// One sentence for each rank whose arena is larger than `limit_bytes`.
-std::vector<std::string> beyond_limit(const std::vector<RankMemory>& memory,
-                                      std::size_t limit_bytes);
+/// A sentence about the rank whose arena is the largest, if it is larger than `limit_bytes`; else
+/// nothing.
+std::string beyond_limit(const std::vector<RankMemory>& memory, std::size_t limit_bytes);
 
 }  // namespace lockflight::plan

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
@@ -62,15 +61,12 @@ int layer_of(const nn::Model& model, const std::string& parameter) {
 }
 
 void check_limit(const Plan& plan) {
-  if (plan.memory_limit_bytes == 0) {
-    return;
-  }
-  const auto findings = plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
-  if (!findings.empty()) {
+  const std::string finding = plan.memory_limit_bytes == 0
+                                  ? ""
+                                  : plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
+  if (!finding.empty()) {
     throw PlanError(
-        fmt::format("{}; use more ranks, smaller or fewer micro-batches, or another schedule or "
-                    "split",
-                    fmt::join(findings, "; ")));
+        finding + "; use more ranks, smaller or fewer micro-batches, or another schedule or split");
   }
 }
 

@@ -10,6 +10,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/token_file.h"
+#include "tools/bytes.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 
@@ -61,7 +62,8 @@ void check_stages(const TrainOptions& options) {
         "norm, head) and every rank needs one",
         options.ranks, layers_of_gpt(options.model.layers), options.model.layers));
   }
-  parse_split(options.split, options.ranks, options.model.layers);
+  parse_split(options.split, options.ranks, layers_of_gpt(options.model.layers));
+  parse_bytes("--memory", options.memory);
 }
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -155,6 +157,16 @@ void check(const TrainOptions& options) {
   check(options.update);
   check_stages(options);
   tokens_of(options.prompt, vocabulary_of(options));
+}
+
+void check(const PlanCommandOptions& options) {
+  check_range("--ranks", options.ranks, 1, kMostRanks);
+  check_range("--chunks", options.chunks, 1, kMostRanks);
+  check_range("--micro-batches", options.micro_batches, 1, kMost);
+  check_range("--micro-batch-rows", options.micro_batch_rows, 1, kMost);
+  if (options.named.empty()) {
+    check(options.model);
+  }
 }
 
 void check(const SampleOptions& options) {

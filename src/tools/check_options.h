@@ -10,6 +10,7 @@ namespace lockflight::tools {
 
 void check(const TrainOptions& options);
 void check(const SampleOptions& options);
+void check(const PlanCommandOptions& options);
 void check(const ModelOptions& model);
 void check(const UpdateOptions& update);
 

@@ -4,6 +4,7 @@
 
 #include "tools/exit_code.h"
 #include "tools/options.h"
+#include "tools/plan_command.h"
 #include "tools/prove_command.h"
 #include "tools/sample_command.h"
 #include "tools/schedule_command.h"
@@ -20,6 +21,8 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       break;
     case Command::train:
       return run_train(arguments, invocation.train, console);
+    case Command::plan:
+      return run_plan(invocation.plan, console);
     case Command::sample:
       run_sample(invocation.sample, console);
       break;

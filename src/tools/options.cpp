@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/nn/named_model.h"
 #include "tools/config_file.h"
 
 namespace lockflight::tools {
@@ -16,6 +17,7 @@ constexpr int kHelpColumn = 38;
 constexpr const char* kFooter =
     "Examples:\n"
     "  lockflight train --data input.txt --checkpoint model\n"
+    "  lockflight plan --model gpt2-1.5b --ranks 8 --memory 80GiB\n"
     "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
     "  lockflight prove schedule.csv\n"
@@ -29,6 +31,12 @@ constexpr const char* kTrainFooter =
     "With --resume the model and what an update is made of come from the checkpoint; what is "
     "given\n"
     "besides overrides it. A file for --config has the options' names as keys: layers = 6";
+
+constexpr const char* kPlanFooter =
+    "Examples:\n"
+    "  lockflight plan --model gpt3-175b --ranks 64 --micro-batches 128 --memory 80GiB\n"
+    "  lockflight plan --layers 6 --width 384 --heads 6 --ranks 2 --device-profile cpu-2core\n"
+    "Exit code 0: it fits and is proved; 65: refused, with the reason.";
 
 constexpr const char* kSampleFooter =
     "Example:\n"
@@ -109,10 +117,19 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->group(group);
   app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
   app.add_option("--split", options.split,
-                 "even, or layers for each rank: 1,3,2 counted in transformer blocks, or in all "
-                 "2·layers+3 layers (embedding, two halves of each block, norm, head)")
+                 "auto (by cost), even (by number), or layers for each rank: 1,3,2 counted in "
+                 "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
+                 "block, norm, head)")
       ->type_name("LIST")
       ->group(group);
+  app.add_option("--memory", options.memory, "Most memory of a rank: 8GiB; none: no limit")
+      ->type_name("SIZE")
+      ->group(group);
+  app.add_option("--profile", options.profile,
+                 "What layers cost: measure (on this machine, first), estimate, or a file")
+      ->type_name("NAME|FILE")
+      ->group(group);
+  app.add_flag("--dry-run", options.dry_run, "Print the plan and stop")->group(group);
   app.add_option("--device", options.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("NAME")
@@ -178,6 +195,43 @@ CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   add_update(*train, options.update);
   add_outputs(*train, options);
   return train;
+}
+
+void add_published(CLI::App& app, PlanCommandOptions& options) {
+  std::string names;
+  for (const nn::NamedModel& model : nn::named_models()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+  }
+  app.add_option("--model", options.named, "A published one: " + names)
+      ->type_name("NAME")
+      ->group("Model");
+  app.add_option("--model-context", options.named_context,
+                 "Tokens in a row of that; 0: as published")
+      ->group("Model");
+}
+
+CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
+  CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
+  add_common(*plan);
+  plan->footer(kPlanFooter);
+  add_published(*plan, options);
+  add_model(*plan, options.model);
+  plan->add_option("--ranks", options.ranks, "Workers, each with one device");
+  plan->add_option("--chunks", options.chunks, "Stages of each rank");
+  plan->add_option("--schedule", options.schedule, "See lockflight schedule --list");
+  plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
+      ->type_name("LIST");
+  plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
+  plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
+      ->type_name("SIZE");
+  plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
+      ->type_name("NAME|FILE");
+  plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
+      ->check(CLI::IsMember({"adamw", "sgd"}))
+      ->type_name("NAME");
+  plan->add_flag("--json", options.json, "Print the plan as JSON");
+  return plan;
 }
 
 CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
@@ -263,7 +317,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
     return;
   }
   throw InvalidArgument(
-      fmt::format("there is no command \"{}\"; there are train, sample, schedule and prove",
+      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule and prove",
                   arguments.front()));
 }
 
@@ -297,6 +351,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   app.require_subcommand(1);
   app.footer(kFooter);
   CLI::App* train = add_train(app, invocation.train);
+  CLI::App* plan = add_plan(app, invocation.plan);
   CLI::App* sample = add_sample(app, invocation.sample);
   CLI::App* schedule = add_schedule(app, invocation.schedule, schedule_as_json);
   add_prove(app, invocation.prove);
@@ -322,6 +377,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
     invocation.schedule.format = "json";
   }
   invocation.command = chosen == train      ? Command::train
+                       : chosen == plan     ? Command::plan
                        : chosen == sample   ? Command::sample
                        : chosen == schedule ? Command::schedule
                                             : Command::prove;

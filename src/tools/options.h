@@ -51,7 +51,10 @@ struct TrainOptions {
 
   int ranks = 2;
   std::string schedule = "1f1b";
-  std::string split = "even";
+  std::string split = "auto";
+  std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
+  std::string profile = "measure";  ///< measure, estimate, or a file
+  bool dry_run = false;
   std::string device = "auto";
   int threads_per_rank = 1;
   std::string streams = "worker";
@@ -100,9 +103,25 @@ struct ProveOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, sample, schedule, prove };
+struct PlanCommandOptions {
+  std::string named;               ///< a published model; empty: `model`
+  std::int64_t named_context = 0;  ///< 0: as published
+  ModelOptions model;
+  int ranks = 4;
+  int chunks = 1;
+  std::string schedule = "1f1b";
+  std::string split = "auto";
+  int micro_batches = 8;
+  std::int64_t micro_batch_rows = 1;
+  std::string memory;  ///< empty: of the device
+  std::string device_profile = "h100";
+  std::string optimizer = "adamw";
+  bool json = false;
+};
 
-/// One of the five; the options of the others are not looked at.
+enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove };
+
+/// One of these; the options of the others are not looked at.
 struct Invocation {
   Command command = Command::help;
   std::string help;  ///< what to print for Command::help: the help, or the version
@@ -110,6 +129,7 @@ struct Invocation {
   SampleOptions sample;
   ScheduleOptions schedule;
   ProveOptions prove;
+  PlanCommandOptions plan;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

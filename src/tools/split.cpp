@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/partition/balance.h"
 
 namespace lockflight::tools {
 namespace {
@@ -19,7 +20,8 @@ std::vector<int> parse_list(std::string_view text) {
     const auto [after, failure] = std::from_chars(begin, end, number);
     if (failure != std::errc() || number < 1 || (after != end && *after != ',')) {
       throw InvalidArgument(fmt::format(
-          "--split is \"{}\"; it must be even, or a number from 1 up for each rank: 1,3,2", text));
+          "--split is \"{}\"; it must be auto, even, or a number from 1 up for each stage: 1,3,2",
+          text));
     }
     numbers.push_back(number);
     if (after == end) {
@@ -31,16 +33,19 @@ std::vector<int> parse_list(std::string_view text) {
 
 }  // namespace
 
-std::vector<int> parse_split(std::string_view text, int ranks, std::int64_t blocks) {
-  if (text == "even") {
+std::vector<int> parse_split(std::string_view text, int stages, std::int64_t layers) {
+  if (text == "auto") {
     return {};
+  }
+  if (text == "even") {
+    return partition::even(static_cast<int>(layers), stages);
   }
   std::vector<int> split = parse_list(text);
   const auto sum = std::accumulate(split.begin(), split.end(), std::int64_t{0});
-  const std::int64_t layers = layers_of_gpt(blocks);
-  if (static_cast<int>(split.size()) != ranks) {
+  const std::int64_t blocks = (layers - layers_of_gpt(0)) / 2;
+  if (static_cast<int>(split.size()) != stages) {
     throw InvalidArgument(
-        fmt::format("--split {} is for {} ranks, --ranks is {}", text, split.size(), ranks));
+        fmt::format("--split {} is for {} stages, there are {}", text, split.size(), stages));
   }
   if (sum == blocks) {
     for (int& stage : split) {

@@ -1,4 +1,4 @@
-// --split: how many layers each rank gets.
+// --split: how many layers each stage gets.
 
 #pragma once
 
@@ -11,11 +11,11 @@ namespace lockflight::tools {
 /// Layers of a GPT: the embedding, two halves of each block, the final norm and the head.
 constexpr std::int64_t layers_of_gpt(std::int64_t blocks) { return 2 * blocks + 3; }
 
-/// "even" gives an empty list: cut by cost.  Otherwise one number for each rank; they add up to all
-/// layers of the model, or to its blocks: the embedding then joins the first, norm and head the
-/// last.
-///   returns   layers of each rank, as PlanOptions::split wants them
-/// Throws InvalidArgument that names both sums.
-std::vector<int> parse_split(std::string_view text, int ranks, std::int64_t blocks);
+/// "auto" gives an empty list: cut by cost.  "even" gives every stage as many layers, or one more.
+/// Otherwise one number for each stage; they add up to all `layers` of the model, or to its blocks:
+/// the embedding then joins the first, norm and head the last.
+///   returns   layers of each stage, as PlanOptions::split wants them
+/// Throws InvalidArgument that names both sums, or if there are fewer layers than stages.
+std::vector<int> parse_split(std::string_view text, int stages, std::int64_t layers);
 
 }  // namespace lockflight::tools

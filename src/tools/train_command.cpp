@@ -10,15 +10,18 @@
 
 #include "lockflight/comm/world.h"
 #include "lockflight/core/error.h"
+#include "lockflight/plan/measure_profile.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/runtime/pipeline.h"
 #include "lockflight/train/checkpoint.h"
 #include "lockflight/train/optimizer.h"
 #include "lockflight/train/sample.h"
 #include "lockflight/train/text_dataset.h"
+#include "tools/bytes.h"
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
+#include "tools/prediction_check.h"
 #include "tools/run_settings.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
@@ -65,11 +68,25 @@ World make_world(const TrainOptions& options, std::optional<std::uint64_t> chaos
        .chaos_seed = chaos_seed});
 }
 
-PlanOptions plan_options(const TrainOptions& options) {
+std::optional<plan::Profile> profile_of(const TrainOptions& options, nn::Model& model,
+                                        World& world) {
+  if (options.profile == "estimate") {
+    return std::nullopt;
+  }
+  if (options.profile == "measure") {
+    return plan::measure_profile(model, world.device(0), options.update.micro_batch_rows,
+                                 {.integers_below = options.model.vocabulary});
+  }
+  return plan::load_profile(options.profile);
+}
+
+PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& world) {
   return {.micro_batch = {.rows = options.update.micro_batch_rows},
           .micro_batches = options.update.micro_batches,
           .schedule = options.schedule,
-          .split = parse_split(options.split, options.ranks, options.model.layers),
+          .split = parse_split(options.split, options.ranks, layers_of_gpt(options.model.layers)),
+          .profile = profile_of(options, model, world),
+          .memory_limit_bytes = parse_bytes("--memory", options.memory),
           .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
 }
 
@@ -124,7 +141,7 @@ class TrainRun {
 
   static Pipeline make_pipeline(World& world, const TrainOptions& options) {
     nn::Model model = build_model(options.model);
-    const Plan plan = make_plan(model, world, plan_options(options));
+    const Plan plan = make_plan(model, world, plan_options(options, model, world));
     return {world, std::move(model), plan, {.seed = options.update.seed}};
   }
 
@@ -163,6 +180,7 @@ class TrainRun {
     if (number > first_step_ || number + 1 == options_.update.steps) {
       idle_sum_ += pipeline_.timeline().idle_share();
       ++idle_steps_;
+      prediction_check_.add(pipeline_.timeline());
     }
     outputs_->add_step(number, *loss_, pipeline_.timeline());
     validate_and_save();
@@ -221,7 +239,7 @@ class TrainRun {
       save();
     }
     outputs_->close();
-    report_.end(pipeline_.plan(),
+    report_.end(pipeline_.plan(), prediction_check_,
                 {.steps = step(),
                  .loss = loss_,
                  .validation_loss = validation_loss_,
@@ -250,9 +268,18 @@ class TrainRun {
   std::optional<double> validation_loss_;
   Clock::time_point begin_;
   double seconds_ = 0;  // spent in steps, without validation and saving
+  PredictionCheck prediction_check_;
   double idle_sum_ = 0;
   std::int64_t idle_steps_ = 0;
 };
+
+int print_plan(const TrainOptions& options, const Console& console) {
+  World world = make_world(options, std::nullopt);
+  nn::Model model = build_model(options.model);
+  const Plan plan = make_plan(model, world, plan_options(options, model, world));
+  TrainReport(options, console).begin(plan, model.parameter_count(), std::nullopt);
+  return static_cast<int>(ExitCode::success);
+}
 
 }  // namespace
 
@@ -262,6 +289,9 @@ int run_train(const std::vector<std::string>& arguments, const TrainOptions& giv
   TrainOptions options = given.resume ? resumed_options(arguments, given.checkpoint) : given;
   check(options);
   options.model.vocabulary = vocabulary_of(options);
+  if (options.dry_run) {
+    return print_plan(options, console);
+  }
   return TrainRun(options, console).run();
 }
 

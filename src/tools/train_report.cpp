@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "lockflight/plan/plan_json.h"
 #include "lockflight/schedule/grid.h"
-#include "lockflight/schedule/timetable.h"
 #include "tools/text_sample.h"
 
 namespace lockflight::tools {
@@ -25,7 +25,7 @@ std::string hexadecimal(std::uint64_t weights) { return fmt::format("{:#018x}", 
 
 std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
-std::string as_json(const Plan& plan, const TrainSummary& summary) {
+std::string as_json(const Plan& plan, const PredictionCheck& check, const TrainSummary& summary) {
   Json files = Json::object();
   for (const WrittenFile& file : summary.files) {
     files[file.what] = file.path;
@@ -34,21 +34,26 @@ std::string as_json(const Plan& plan, const TrainSummary& summary) {
                        {"steps", summary.steps},
                        {"loss", number(summary.loss)},
                        {"validation_loss", number(summary.validation_loss)},
-                       {"bubble_predicted", predicted_bubble(plan)},
+                       {"bubble_predicted", plan.prediction.idle_share},
                        {"bubble_measured", number(summary.measured_bubble)},
+                       {"prediction", check.empty() ? Json(nullptr) : check.as_json(plan)},
                        {"sample", summary.sample ? Json(*summary.sample) : Json(nullptr)},
                        {"files", files},
                        {"weights", hexadecimal(summary.weights)}};
   return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string as_text(const Plan& plan, const TrainSummary& summary) {
+std::string as_text(const Plan& plan, const PredictionCheck& check, const TrainSummary& summary) {
   std::string text;
   if (summary.signal != 0) {
     text += fmt::format("\nstopped by signal {} after step {}\n", summary.signal, summary.steps);
   }
-  text += fmt::format("\nbubble     predicted {}, measured {}\n", percent(predicted_bubble(plan)),
-                      summary.measured_bubble ? percent(*summary.measured_bubble) : "nothing");
+  text +=
+      fmt::format("\nbubble     expected {}, measured {}\n", percent(plan.prediction.idle_share),
+                  summary.measured_bubble ? percent(*summary.measured_bubble) : "nothing");
+  if (!check.empty()) {
+    text += check.as_text(plan);
+  }
   if (summary.validation_loss) {
     text += fmt::format("validation {:.4f} nats per token\n", *summary.validation_loss);
   }
@@ -63,16 +68,6 @@ std::string as_text(const Plan& plan, const TrainSummary& summary) {
 
 }  // namespace
 
-double predicted_bubble(const Plan& plan) {
-  std::vector<schedule::StageTimes> times;
-  for (const StagePlan& stage : plan.stages) {
-    times.push_back({.forward = stage.forward_flops,
-                     .input_gradient = stage.forward_flops,
-                     .weight_gradient = stage.forward_flops});
-  }
-  return schedule::make_timetable(plan.schedule, times).idle_share();
-}
-
 TrainReport::TrainReport(const TrainOptions& options, const Console& console)
     : options_(options),
       console_(console),
@@ -82,13 +77,17 @@ TrainReport::TrainReport(const TrainOptions& options, const Console& console)
 
 TrainReport::~TrainReport() { progress_.pause(); }
 
-void TrainReport::begin(const Plan& plan, std::int64_t parameters, std::int64_t tokens) {
+void TrainReport::begin(const Plan& plan, std::int64_t parameters,
+                        std::optional<std::int64_t> tokens) {
   if (options_.json) {
+    if (!tokens) {
+      console_.print(plan_to_json(plan));
+    }
     return;
   }
   std::ostringstream text;
-  text << fmt::format("{:.2f} M parameters, {} tokens of data\n\n",
-                      static_cast<double>(parameters) * 1e-6, tokens)
+  text << fmt::format("{:.2f} M parameters{}\n\n", static_cast<double>(parameters) * 1e-6,
+                      tokens ? fmt::format(", {} tokens of data", *tokens) : "")
        << plan << '\n'
        << schedule::draw_grid(plan.schedule,
                               {.colour = console_.colour, .columns = console_.columns})
@@ -123,9 +122,9 @@ void TrainReport::step(const train::ProgressState& state) {
   console_.print(object.dump() + "\n");
 }
 
-void TrainReport::end(const Plan& plan, const TrainSummary& summary) {
+void TrainReport::end(const Plan& plan, const PredictionCheck& check, const TrainSummary& summary) {
   progress_.pause();
-  console_.print(options_.json ? as_json(plan, summary) : as_text(plan, summary));
+  console_.print(options_.json ? as_json(plan, check, summary) : as_text(plan, check, summary));
 }
 
 }  // namespace lockflight::tools

@@ -11,6 +11,7 @@
 #include "lockflight/train/progress.h"
 #include "tools/console.h"
 #include "tools/options.h"
+#include "tools/prediction_check.h"
 
 namespace lockflight::tools {
 
@@ -31,10 +32,6 @@ struct TrainSummary {
   int signal = 0;  ///< that stopped it, or 0
 };
 
-/// The idle share of a plan whose backward takes twice its forward, stages by their
-/// floating-point operations.
-double predicted_bubble(const Plan& plan);
-
 class TrainReport {
  public:
   /// Console and options must outlive it.
@@ -44,12 +41,12 @@ class TrainReport {
   TrainReport(const TrainReport&) = delete;
   TrainReport& operator=(const TrainReport&) = delete;
 
-  /// The table of stages and the timetable.
-  void begin(const Plan& plan, std::int64_t parameters, std::int64_t tokens);
+  /// The plan and the timetable.  Without tokens it is all that is printed.
+  void begin(const Plan& plan, std::int64_t parameters, std::optional<std::int64_t> tokens);
   /// A sentence by itself; nothing for machines.
   void note(const std::string& text);
   void step(const train::ProgressState& state);
-  void end(const Plan& plan, const TrainSummary& summary);
+  void end(const Plan& plan, const PredictionCheck& check, const TrainSummary& summary);
 
  private:
   const TrainOptions& options_;

@@ -40,7 +40,7 @@ TEST_F(TrainCommandTest, ShowsStagesTimetableProgressBubbleSampleFilesAndWeights
   EXPECT_THAT(out, AllOf(HasSubstr("embedding … "), HasSubstr("rank 0  F0 F1 "),
                          HasSubstr("step 2/4  loss "), HasSubstr("step 4/4  loss "),
                          HasSubstr("validation "), HasSubstr("tokens/s"), HasSubstr("--- sample"),
-                         ContainsRegex("bubble +predicted [0-9.]+ %, measured [0-9.]+ %")));
+                         ContainsRegex("bubble +expected [0-9.]+ %, measured [0-9.]+ %")));
   EXPECT_THAT(out, testing::Not(HasSubstr("step 1/4")));
   for (std::size_t i = 1; i < files.size(); i += 2) {
     EXPECT_THAT(out, HasSubstr(files[i]));

@@ -1,0 +1,88 @@
+#include "tools/plan_command.h"
+
+#include <sstream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/core/error.h"
+#include "lockflight/nn/named_model.h"
+#include "lockflight/plan/plan.h"
+#include "lockflight/plan/plan_json.h"
+#include "lockflight/schedule/grid.h"
+#include "tools/bytes.h"
+#include "tools/check_options.h"
+#include "tools/exit_code.h"
+#include "tools/run_settings.h"
+#include "tools/split.h"
+
+namespace lockflight::tools {
+namespace {
+
+constexpr std::int64_t kBytesVocabulary = 256;
+constexpr int kMostDrawn = 32;  // actions of a rank: a longer drawing helps nobody
+
+nn::Model model_of(const PlanCommandOptions& options) {
+  if (!options.named.empty()) {
+    return nn::find_model(options.named).build(options.named_context);
+  }
+  ModelOptions model = options.model;
+  model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;
+  return build_model(model);
+}
+
+PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& model) {
+  const auto layers = static_cast<std::int64_t>(model.layers().size());
+  PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
+                   .micro_batches = options.micro_batches,
+                   .schedule = options.schedule,
+                   .stages_per_rank = options.chunks,
+                   .split = parse_split(options.split, options.ranks * options.chunks, layers),
+                   .profile = std::nullopt,
+                   .device = plan::device_profile(options.device_profile),
+                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
+                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2};
+  if (options.memory.empty()) {
+    plan.memory_limit_bytes = plan.device.memory_bytes;
+  }
+  return plan;
+}
+
+std::string as_text(const Plan& plan, const nn::Model& model, const Console& console) {
+  std::ostringstream text;
+  text << fmt::format("{:.2f} M parameters\n\n",
+                      static_cast<double>(model.parameter_count()) * 1e-6)
+       << plan;
+  if (plan.schedule.actions(0).size() <= kMostDrawn && plan.ranks() <= kMostDrawn) {
+    text << '\n'
+         << schedule::draw_grid(plan.schedule, {.colour = console.colour,
+                                                .columns = console.terminal ? console.columns : 0});
+  }
+  return text.str();
+}
+
+int refuse(const PlanCommandOptions& options, const PlanError& error, const Console& console) {
+  if (options.json) {
+    const nlohmann::ordered_json object = {{"refused", error.what()}};
+    console.print(object.dump() + "\n");
+  } else {
+    console.print(fmt::format("refused: {}\n", error.what()));
+  }
+  return static_cast<int>(ExitCode::data);
+}
+
+}  // namespace
+
+int run_plan(const PlanCommandOptions& options, const Console& console) {
+  check(options);
+  nn::Model model = model_of(options);
+  try {
+    const Plan plan = make_plan(model, options.ranks, plan_options(options, model));
+    console.print(options.json ? plan_to_json(plan) : as_text(plan, model, console));
+  } catch (const PlanError& error) {
+    return refuse(options, error, console);
+  }
+  return static_cast<int>(ExitCode::success);
+}
+
+}  // namespace lockflight::tools

@@ -1,0 +1,82 @@
+#include "tools/plan_command.h"
+
+#include <sstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/core/error.h"
+#include "lockflight/plan/plan_json.h"
+
+namespace lockflight::tools {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+struct Answer {
+  int exit_code = 0;
+  std::string text;
+};
+
+Answer answer(const PlanCommandOptions& options) {
+  std::ostringstream out;
+  const int exit_code = run_plan(options, {.out = out});
+  return {exit_code, out.str()};
+}
+
+TEST(PlanCommandTest, PrintsStagesMemoryAndPrediction) {
+  const Answer plan =
+      answer({.model = {.layers = 6, .width = 192, .heads = 6}, .ranks = 2, .micro_batches = 4});
+  EXPECT_EQ(plan.exit_code, 0);
+  EXPECT_THAT(plan.text, AllOf(HasSubstr("embedding"), HasSubstr("peak of the step"),
+                               HasSubstr("proved complete"), HasSubstr("estimated for h100"),
+                               HasSubstr("rank 1")));
+}
+
+TEST(PlanCommandTest, PlansAHundredAndSeventyFiveBillionParameters) {
+  const Answer plan =
+      answer({.named = "gpt3-175b", .ranks = 64, .micro_batches = 8, .memory = "80GiB"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.text;
+  EXPECT_THAT(plan.text, HasSubstr("80.0 GiB"));
+}
+
+TEST(PlanCommandTest, RefusesWhatDoesNotFitWithRankActionAndTensors) {
+  const Answer plan =
+      answer({.named = "gpt3-175b", .ranks = 8, .micro_batches = 8, .memory = "80GiB"});
+  EXPECT_EQ(plan.exit_code, 65);
+  EXPECT_THAT(plan.text,
+              AllOf(HasSubstr("refused: rank 1 needs"), HasSubstr("7 other ranks are beyond it too"),
+                    HasSubstr("more than the limit of 80.0 GiB"), HasSubstr("peak is at")));
+}
+
+TEST(PlanCommandTest, JsonIsThePlanThatCanBeLoaded) {
+  const Answer plan = answer({.named = "llama-7b", .ranks = 4, .micro_batches = 4, .json = true});
+  ASSERT_EQ(plan.exit_code, 0) << plan.text;
+  const Plan loaded = plan_from_json(plan.text);
+  EXPECT_EQ(loaded.ranks(), 4);
+  EXPECT_EQ(plan_to_json(loaded), plan.text);
+}
+
+TEST(PlanCommandTest, TakesSeveralStagesARank) {
+  const Answer plan = answer({.model = {.layers = 8, .width = 64},
+                              .ranks = 2,
+                              .chunks = 2,
+                              .schedule = "interleaved",
+                              .micro_batches = 4});
+  EXPECT_EQ(plan.exit_code, 0) << plan.text;
+  EXPECT_THAT(plan.text, HasSubstr("    3     1  "));
+}
+
+TEST(PlanCommandTest, RefusesWhatCannotBePlanned) {
+  EXPECT_THROW(answer({.named = "gpt5"}), InvalidArgument);
+  EXPECT_THROW(answer({.ranks = 0}), InvalidArgument);
+  EXPECT_THROW(answer({.memory = "lots"}), InvalidArgument);
+  EXPECT_THROW(answer({.device_profile = "abacus"}), InvalidArgument);
+  EXPECT_THROW(answer({.model = {.layers = 1}, .ranks = 9}), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace lockflight::tools
