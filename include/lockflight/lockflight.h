@@ -51,6 +51,8 @@
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/program.h"
+#include "lockflight/plan/simulate.h"
+#include "lockflight/plan/step_costs.h"
 #include "lockflight/plan/timeline.h"
 #include "lockflight/runtime/pipeline.h"
 #include "lockflight/schedule/action.h"

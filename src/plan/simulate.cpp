@@ -1,0 +1,531 @@
+#include "lockflight/plan/simulate.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <queue>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::plan {
+namespace {
+
+using schedule::ActionKind;
+
+bool is_action(Opcode opcode) {
+  return opcode != Opcode::record && opcode != Opcode::wait && opcode != Opcode::allocate &&
+         opcode != Opcode::release;
+}
+
+double duration(const schedule::Action& action, const schedule::StageTimes& times) {
+  switch (action.kind) {
+    case ActionKind::forward:
+      return times.forward;
+    case ActionKind::input_gradient:
+      return times.input_gradient;
+    case ActionKind::weight_gradient:
+      return times.weight_gradient;
+    default:
+      return times.input_gradient + times.weight_gradient;
+  }
+}
+
+constexpr double kNotYet = -1;
+
+struct EventState {
+  double time = kNotYet;
+  double ready = 0;  // from when on only the transfer in front of it was waited for
+};
+
+struct StreamState {
+  int rank = 0;
+  int partner = -1;      // the stream at the other end of its channel
+  std::size_t next = 0;  // in the order of streams
+  std::size_t end = 0;
+  double time = 0;         // when what it has done so far is over
+  double ready = 0;        // when its next transfer could begin but for the stream and the partner
+  double other_ready = 0;  // the same at the other end of its last transfer
+  int awaited = -1;        // the event at which it stands
+  bool arrived = false;    // it stands at a transfer
+};
+
+// What is kept of a rank besides its streams.
+struct RankState {
+  bool started = false;
+  int activations = 0;  // micro-batches in one stage
+  int peak_activations = 0;
+  std::int64_t bytes = 0;
+  EventState last_awaited;  // since its last action; of several the latest
+};
+
+// A transfer whose ends have both come, and that waits for a shared way.
+struct ReadyTransfer {
+  double time;
+  int channel;
+  int stream;
+
+  friend bool operator>(const ReadyTransfer& a, const ReadyTransfer& b) {
+    return std::tie(a.time, a.channel) > std::tie(b.time, b.channel);
+  }
+};
+
+// Times depend only on times that come before them, so streams may run ahead of each other as far
+// as they get.  Only a shared way needs its transfers in the order of time: the earliest is let
+// through when no stream can go on without one.  Whatever becomes ready later is not earlier.
+class Simulation {
+ public:
+  Simulation(const Program& program, const StepCosts& costs, const SimulateOptions& options)
+      : program_(program), costs_(costs), options_(options), ranks_(program.ranks.size()) {
+    step_.ranks.resize(program.ranks.size());
+    count();
+    connect();
+    for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
+      read(static_cast<int>(rank));
+    }
+    if (costs.sharing != LinkSharing::none) {
+      const std::size_t ranks = program.ranks.size();
+      way_free_.resize(costs.sharing == LinkSharing::pair ? ranks * ranks : 2 * ranks);
+    }
+  }
+
+  SimulatedStep run() {
+    for (int stream = static_cast<int>(streams_.size()) - 1; stream >= 0; --stream) {
+      runnable_.push_back(stream);
+    }
+    while (!runnable_.empty() || !ready_transfers_.empty()) {
+      if (runnable_.empty()) {
+        pass_shared_way();
+      }
+      const int stream = runnable_.back();
+      runnable_.pop_back();
+      StreamState& state = streams_[stream];
+      while (state.next < state.end && take(stream)) {
+        ++state.next;
+      }
+    }
+    refuse_if_stuck();
+    finish();
+    return std::move(step_);
+  }
+
+ private:
+  const Instruction& instruction_of(const StreamState& stream) const {
+    return program_.ranks[stream.rank].instructions[order_[stream.next]];
+  }
+  bool computes(int stream) const { return stream == first_stream_[streams_[stream].rank]; }
+  int channel_of(int stream) const {
+    const int rank = streams_[stream].rank;
+    return program_.ranks[rank].streams[stream - first_stream_[rank]].channel;
+  }
+
+  void count() {
+    std::size_t instructions = 0;
+    std::size_t events = 0;
+    int streams = 0;
+    for (const RankProgram& rank : program_.ranks) {
+      first_instruction_.push_back(instructions);
+      first_event_.push_back(events);
+      first_stream_.push_back(streams);
+      instructions += rank.instructions.size();
+      events += rank.events;
+      streams += static_cast<int>(rank.streams.size());
+    }
+    order_.resize(instructions);
+    actions_.resize(costs_.host > 0 ? instructions : 0);
+    events_.resize(events);
+    streams_.resize(streams);
+  }
+
+  // The two ends of each channel.
+  void connect() {
+    std::vector<int> ends(program_.channels, -1);
+    for (std::size_t rank = 0; rank < program_.ranks.size(); ++rank) {
+      for (std::size_t i = 0; i < program_.ranks[rank].streams.size(); ++i) {
+        const int stream = first_stream_[rank] + static_cast<int>(i);
+        streams_[stream].rank = static_cast<int>(rank);
+        if (const int channel = channel_of(stream); channel >= 0) {
+          if (ends[channel] < 0) {
+            ends[channel] = stream;
+          } else {
+            streams_[stream].partner = ends[channel];
+            streams_[ends[channel]].partner = stream;
+          }
+        }
+      }
+    }
+  }
+
+  // Sorts the positions of a rank's instructions by stream.
+  void read(int rank) {
+    const auto& instructions = program_.ranks[rank].instructions;
+    StreamState* const streams = &streams_[first_stream_[rank]];
+    std::uint32_t actions = 0;
+    for (std::size_t i = 0; i < instructions.size(); ++i) {
+      const Instruction& instruction = instructions[i];
+      ++streams[instruction.stream].end;
+      actions += is_action(instruction.opcode) ? 1 : 0;
+      if (costs_.host > 0) {
+        actions_[first_instruction_[rank] + i] = actions;
+      }
+      meeting_ += instruction.opcode == Opcode::gradient_norm ? 1 : 0;
+      trains_ = trains_ || (instruction.opcode == Opcode::compute &&
+                            instruction.action.kind != ActionKind::forward);
+    }
+    std::size_t begin = first_instruction_[rank];
+    for (std::size_t i = 0; i < program_.ranks[rank].streams.size(); ++i) {
+      const std::size_t length = streams[i].end;
+      streams[i].next = streams[i].end = begin;
+      begin += length;
+    }
+    for (std::size_t i = 0; i < instructions.size(); ++i) {
+      order_[streams[instructions[i].stream].end++] = static_cast<std::uint32_t>(i);
+    }
+  }
+
+  // Takes a stream's next instruction; false if it cannot yet.
+  bool take(int stream) {
+    StreamState& state = streams_[stream];
+    const Instruction& instruction = instruction_of(state);
+    if (costs_.host > 0) {
+      const std::size_t place = first_instruction_[state.rank] + order_[state.next];
+      const double enqueued = costs_.host * actions_[place];
+      state.ready = std::max(state.ready, enqueued);
+      state.time = std::max(state.time, enqueued);
+    }
+    switch (instruction.opcode) {
+      case Opcode::compute:
+        compute(stream, instruction);
+        return true;
+      case Opcode::send:
+      case Opcode::recv:
+        return arrive(stream);
+      case Opcode::reduce_tied:
+        return instruction.peer < 0 || arrive(stream);
+      case Opcode::record:
+        record(stream, instruction.event);
+        return true;
+      case Opcode::wait:
+        return wait(stream, instruction.event);
+      case Opcode::gradient_norm:
+        return meet(stream);
+      case Opcode::update:
+        update(stream, instruction);
+        return true;
+      case Opcode::allocate:
+      case Opcode::release:
+        return true;
+    }
+    return true;
+  }
+
+  void compute(int stream, const Instruction& instruction) {
+    StreamState& state = streams_[stream];
+    SimulatedRank& rank = step_.ranks[state.rank];
+    RankState& inner = ranks_[state.rank];
+    if (!std::exchange(inner.started, true)) {
+      rank.begin = state.time;
+    }
+    const double over = std::clamp(inner.last_awaited.time, rank.end, state.time);
+    const double ready = std::clamp(inner.last_awaited.ready, rank.end, over);
+    rank.idle.dependency += ready - rank.end;
+    rank.idle.transfer += over - ready;
+    rank.idle.host += state.time - over;
+    inner.last_awaited = {};
+    const StageCosts& costs = costs_.stages[instruction.action.stage];
+    const double begin = state.time;
+    state.time += duration(instruction.action, costs.times);
+    rank.computing += state.time - begin;
+    rank.end = state.time;
+    keep(state.rank, instruction.action, begin, state.time);
+    add_span(stream, instruction, begin, state.time);
+  }
+
+  // A forward's bytes are there from its begin on, and go at the end of the backward.
+  void keep(int number, const schedule::Action& action, double begin, double end) {
+    if (!trains_) {
+      return;
+    }
+    const StageCosts& costs = costs_.stages[action.stage];
+    RankState& rank = ranks_[number];
+    const bool forward = action.kind == ActionKind::forward;
+    const bool frees_all =
+        action.kind == ActionKind::backward || action.kind == ActionKind::weight_gradient;
+    rank.activations += (forward ? 1 : 0) - (frees_all ? 1 : 0);
+    rank.peak_activations = std::max(rank.peak_activations, rank.activations);
+    rank.bytes += forward                               ? costs.saved_bytes
+                  : action.kind == ActionKind::backward ? -costs.saved_bytes
+                  : action.kind == ActionKind::weight_gradient
+                      ? -costs.saved_bytes_after_i
+                      : costs.saved_bytes_after_i - costs.saved_bytes;
+    SimulatedRank& result = step_.ranks[number];
+    result.peak_bytes = std::max(result.peak_bytes, rank.bytes);
+    if (options_.memory) {
+      result.memory.push_back({.time = forward ? begin : end,
+                               .activations = in_shares(number, rank.activations),
+                               .bytes = rank.bytes});
+    }
+  }
+
+  double in_shares(int rank, int activations) const {
+    return static_cast<double>(activations) /
+           static_cast<double>(program_.placement.stages_of(rank).size());
+  }
+
+  void update(int stream, const Instruction& instruction) {
+    StreamState& state = streams_[stream];
+    const double time = costs_.update.empty() ? 0 : costs_.update[state.rank];
+    step_.ranks[state.rank].busy += time;
+    add_span(stream, instruction, state.time, state.time + time);
+    state.time += time;
+  }
+
+  void record(int stream, int event) {
+    const StreamState& state = streams_[stream];
+    events_[first_event_[state.rank] + event] = {
+        .time = state.time, .ready = computes(stream) ? state.time : state.other_ready};
+    const int first = first_stream_[state.rank];
+    const int count = static_cast<int>(program_.ranks[state.rank].streams.size());
+    for (int other = first; other < first + count; ++other) {
+      if (streams_[other].awaited == event) {
+        streams_[other].awaited = -1;
+        runnable_.push_back(other);
+      }
+    }
+  }
+
+  bool wait(int stream, int number) {
+    StreamState& state = streams_[stream];
+    const EventState& event = events_[first_event_[state.rank] + number];
+    if (event.time == kNotYet) {
+      state.awaited = number;
+      return false;
+    }
+    state.ready = std::max(state.ready, event.time);
+    state.time = std::max(state.time, event.time);
+    EventState& last = ranks_[state.rank].last_awaited;
+    if (computes(stream) && event.time >= last.time) {
+      last = event;
+    }
+    return true;
+  }
+
+  // Comes to a transfer; true if it is over at once, with that of the other end.
+  bool arrive(int stream) {
+    StreamState& state = streams_[stream];
+    state.arrived = true;
+    if (state.partner < 0 || !streams_[state.partner].arrived) {
+      return false;
+    }
+    const double ready = std::max(state.time, streams_[state.partner].time);
+    const bool shares =
+        costs_.sharing != LinkSharing::none && instruction_of(state).opcode != Opcode::reduce_tied;
+    if (shares) {
+      ready_transfers_.push({.time = ready, .channel = channel_of(stream), .stream = stream});
+      return false;
+    }
+    transfer(stream, ready);
+    go_on(state.partner);
+    return true;
+  }
+
+  // The earliest of those that are ready, as soon as its way is free.
+  void pass_shared_way() {
+    const ReadyTransfer ready = ready_transfers_.top();
+    ready_transfers_.pop();
+    const auto [from, to] = direction(ready.stream);
+    const std::size_t ranks = program_.ranks.size();
+    const bool by_pair = costs_.sharing == LinkSharing::pair;
+    double& out = way_free_[by_pair ? from * ranks + to : from];
+    double& in = way_free_[by_pair ? from * ranks + to : ranks + to];
+    out = in = transfer(ready.stream, std::max({ready.time, out, in}));
+    go_on(ready.stream);
+    go_on(streams_[ready.stream].partner);
+  }
+
+  void go_on(int stream) {
+    ++streams_[stream].next;
+    runnable_.push_back(stream);
+  }
+
+  std::pair<int, int> direction(int stream) const {
+    const int mine = streams_[stream].rank;
+    const int other = streams_[streams_[stream].partner].rank;
+    switch (instruction_of(streams_[stream]).opcode) {
+      case Opcode::send:
+        return {mine, other};
+      case Opcode::recv:
+        return {other, mine};
+      default:
+        return std::minmax({mine, other});
+    }
+  }
+
+  // Holds both streams from `begin` on, and returns the end.
+  double transfer(int stream, double begin) {
+    const auto [from, to] = direction(stream);
+    StreamState& state = streams_[stream];
+    StreamState& partner = streams_[state.partner];
+    const Instruction& instruction = instruction_of(state);
+    const double end = begin + link(from, to).time(bytes_of(instruction));
+    add_span(stream, instruction, begin, end);
+    add_span(state.partner, instruction_of(partner), begin, end);
+    state.other_ready = partner.ready;
+    partner.other_ready = state.ready;
+    for (StreamState* const side : {&state, &partner}) {
+      side->time = end;
+      side->ready = 0;
+      side->arrived = false;
+    }
+    return end;
+  }
+
+  const LinkCosts& link(int from, int to) const {
+    if (costs_.links.empty()) {
+      return costs_.link;
+    }
+    const auto special = costs_.links.find({from, to});
+    return special == costs_.links.end() ? costs_.link : special->second;
+  }
+
+  double bytes_of(const Instruction& instruction) const {
+    const int stage = instruction.action.stage;
+    switch (instruction.opcode == Opcode::reduce_tied ? ActionKind::reduce_grad
+                                                      : instruction.action.kind) {
+      case ActionKind::send_forward:
+        return costs_.stages[stage].output_bytes;
+      case ActionKind::recv_forward:
+        return costs_.stages[stage - 1].output_bytes;
+      case ActionKind::send_backward:
+        return costs_.stages[stage - 1].output_gradient_bytes;
+      case ActionKind::recv_backward:
+        return costs_.stages[stage].output_gradient_bytes;
+      default:
+        return costs_.tied_bytes;
+    }
+  }
+
+  // The norm: who comes last lets all go on.
+  bool meet(int stream) {
+    met_.push_back(stream);
+    if (static_cast<int>(met_.size()) < meeting_) {
+      return false;
+    }
+    double time = 0;
+    for (const int other : met_) {
+      time = std::max(time, streams_[other].time);
+    }
+    for (const int other : met_) {
+      streams_[other].time = time;
+      if (other != stream) {
+        go_on(other);
+      }
+    }
+    return true;
+  }
+
+  void add_span(int stream, const Instruction& instruction, double begin, double end) {
+    if (options_.spans) {
+      step_.spans.push_back({.rank = streams_[stream].rank,
+                             .stream = instruction.stream,
+                             .opcode = instruction.opcode,
+                             .action = instruction.action,
+                             .peer = instruction.peer,
+                             .channel = channel_of(stream),
+                             .begin = begin,
+                             .end = end});
+    }
+  }
+
+  void refuse_if_stuck() const {
+    std::vector<std::string> places;
+    int last_rank = -1;
+    for (const StreamState& stream : streams_) {
+      if (stream.next < stream.end && stream.rank != last_rank) {
+        const Instruction& instruction = instruction_of(stream);
+        places.push_back(fmt::format("rank {}, stream {} stands at {}", stream.rank,
+                                     instruction.stream, to_string(instruction)));
+        last_rank = stream.rank;
+      }
+    }
+    if (!places.empty()) {
+      throw PlanError(
+          fmt::format("the program never comes to its end: {}", fmt::join(places, "; ")));
+    }
+  }
+
+  void finish() {
+    double busiest = 0;
+    for (std::size_t i = 0; i < ranks_.size(); ++i) {
+      SimulatedRank& rank = step_.ranks[i];
+      rank.peak_activations = in_shares(static_cast<int>(i), ranks_[i].peak_activations);
+      rank.busy += rank.computing;
+      busiest = std::max(busiest, rank.busy);
+      step_.makespan = std::max(step_.makespan, streams_[first_stream_[i]].time);
+    }
+    for (SimulatedRank& rank : step_.ranks) {
+      rank.idle.tail = (step_.makespan - rank.end) - (rank.busy - rank.computing);
+      double left = busiest - rank.busy;
+      for (double* const part :
+           {&rank.idle.dependency, &rank.idle.tail, &rank.idle.transfer, &rank.idle.host}) {
+        const double share = std::min(left, *part);
+        *part -= share;
+        rank.idle.imbalance += share;
+        left -= share;
+      }
+    }
+  }
+
+  const Program& program_;
+  const StepCosts& costs_;
+  const SimulateOptions options_;
+  SimulatedStep step_;
+  std::vector<RankState> ranks_;
+  std::vector<std::size_t> first_instruction_;  // by rank
+  std::vector<std::size_t> first_event_;        // by rank
+  std::vector<int> first_stream_;               // by rank; it computes
+  std::vector<std::uint32_t> order_;            // positions in the rank's instructions, by stream
+  std::vector<std::uint32_t> actions_;  // enqueued up to an instruction, it included; if they cost
+  std::vector<EventState> events_;
+  std::vector<StreamState> streams_;
+  std::vector<int> runnable_;
+  std::priority_queue<ReadyTransfer, std::vector<ReadyTransfer>, std::greater<>> ready_transfers_;
+  std::vector<double> way_free_;  // of the shared ways
+  std::vector<int> met_;          // compute streams that stand at the norm
+  int meeting_ = 0;
+  bool trains_ = false;
+};
+
+}  // namespace
+
+double SimulatedStep::idle_barrier() const {
+  double busy = 0;
+  for (const SimulatedRank& rank : ranks) {
+    busy += rank.busy;
+  }
+  const double all = makespan * static_cast<double>(ranks.size());
+  return all == 0 ? 0 : 1 - busy / all;
+}
+
+double SimulatedStep::idle_span() const {
+  double computing = 0;
+  double all = 0;
+  for (const SimulatedRank& rank : ranks) {
+    computing += rank.computing;
+    all += rank.end - rank.begin;
+  }
+  return all == 0 ? 0 : 1 - computing / all;
+}
+
+SimulatedStep simulate(const Program& program, const StepCosts& costs,
+                       const SimulateOptions& options) {
+  check(costs, program);
+  return Simulation(program, costs, options).run();
+}
+
+}  // namespace lockflight::plan
