@@ -6,6 +6,7 @@
 #include "tools/options.h"
 #include "tools/sample_command.h"
 #include "tools/schedule_command.h"
+#include "tools/simulate_command.h"
 #include "tools/train_command.h"
 
 namespace lockflight::tools {
@@ -24,6 +25,9 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       break;
     case Command::schedule:
       run_schedule(invocation.schedule, console);
+      break;
+    case Command::simulate:
+      run_simulate(invocation.simulate, console);
       break;
   }
   return static_cast<int>(ExitCode::success);

@@ -18,6 +18,7 @@ constexpr const char* kFooter =
     "  lockflight train --data input.txt --checkpoint model\n"
     "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
+    "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 70 internal\n"
     "failure, 74 a file cannot be read or written, 130 interrupted (train saves and can resume)";
 
@@ -38,6 +39,14 @@ constexpr const char* kScheduleFooter =
     "Examples:\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8 --format csv\n"
     "  lockflight schedule --list";
+
+constexpr const char* kSimulateFooter =
+    "Examples:\n"
+    "  lockflight simulate interleaved --ranks 4 --micro-batches 8 --chunks 2 --transfer 0.1\n"
+    "  lockflight simulate schedule.csv --forward 1 --input-gradient 1.2 --weight-gradient 0.8\n"
+    "Why a rank is idle: dependency (what it needs is not made yet), transfer (it is on its way),\n"
+    "imbalance (another rank has more work), host (nothing is enqueued yet), tail (it has run its\n"
+    "last action).";
 
 void add_common(CLI::App& app) {
   // The last of several wins, so that a script can append what it changes.
@@ -197,12 +206,37 @@ void add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  schedule->add_option("--chunks", options.chunks, "Stages per rank");
   schedule
       ->add_option("--format", options.format,
                    "grid (a drawing), csv (of torch.distributed.pipelining) or json")
       ->check(CLI::IsMember({"grid", "csv", "json"}))
       ->type_name("NAME");
   schedule->add_flag("--json", json, "The same as --format json");
+}
+
+CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
+  CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
+  add_common(*simulate);
+  simulate->footer(kSimulateFooter);
+  simulate->add_option("schedule", options.schedule,
+                       "A name of lockflight schedule --list, or a file of "
+                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
+  simulate->add_option("--micro-batches", options.micro_batches,
+                       "Of one update; 8, or as many as the file has");
+  simulate->add_option("--chunks", options.chunks,
+                       "Stages per rank; 1, or as many as the file has");
+  simulate->add_option("--forward", options.forward,
+                       "Time of a rank's forward for one micro-batch; its stages share it equally");
+  simulate->add_option("--input-gradient", options.input_gradient, "The same for I");
+  simulate->add_option("--weight-gradient", options.weight_gradient,
+                       "The same for W; a whole backward takes both");
+  simulate->add_option("--transfer", options.transfer,
+                       "Time of a transfer from one rank to another");
+  simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_flag("--json", options.json, "Print a JSON object");
+  return simulate;
 }
 
 // Sets the options of the file that are not on the command line.
@@ -237,8 +271,9 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
       std::ranges::any_of(app.get_subcommands({}), called)) {
     return;
   }
-  throw InvalidArgument(fmt::format(
-      "there is no command \"{}\"; there are train, sample and schedule", arguments.front()));
+  throw InvalidArgument(
+      fmt::format("there is no command \"{}\"; there are train, sample, schedule and simulate",
+                  arguments.front()));
 }
 
 // The subcommand, if the words come as far as that.
@@ -273,6 +308,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* train = add_train(app, invocation.train);
   CLI::App* sample = add_sample(app, invocation.sample);
   add_schedule(app, invocation.schedule, schedule_as_json);
+  CLI::App* simulate = add_simulate(app, invocation.simulate);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -294,9 +330,10 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   if (schedule_as_json) {
     invocation.schedule.format = "json";
   }
-  invocation.command = chosen == train    ? Command::train
-                       : chosen == sample ? Command::sample
-                                          : Command::schedule;
+  invocation.command = chosen == train      ? Command::train
+                       : chosen == sample   ? Command::sample
+                       : chosen == simulate ? Command::simulate
+                                            : Command::schedule;
   return invocation;
 }
 

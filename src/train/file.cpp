@@ -1,5 +1,6 @@
 #include "train/file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
@@ -79,12 +80,17 @@ std::string read_text(const std::filesystem::path& path, std::size_t limit) {
   if (!in) {
     throw file_error(path, "read");
   }
-  std::string text(limit + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  constexpr std::size_t kPiece = std::size_t{1} << 16;
+  std::string text;
+  while (in && text.size() <= limit) {
+    const std::size_t before = text.size();
+    text.resize(before + std::min(kPiece, limit + 1 - before));
+    in.read(text.data() + before, static_cast<std::streamsize>(text.size() - before));
+    text.resize(before + static_cast<std::size_t>(in.gcount()));
+  }
   if (in.bad()) {
     throw file_error(path, "read");
   }
-  text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > limit) {
     throw FileError(
         fmt::format("{}: more than {} bytes, which such a file never has", path.string(), limit));
