@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
+#include "plan/rank_ledger.h"
 
 namespace lockflight::plan {
 namespace {
@@ -36,13 +37,6 @@ double duration(const schedule::Action& action, const schedule::StageTimes& time
   }
 }
 
-constexpr double kNotYet = -1;
-
-struct EventState {
-  double time = kNotYet;
-  double ready = 0;  // from when on only the transfer in front of it was waited for
-};
-
 struct StreamState {
   int rank = 0;
   int partner = -1;      // the stream at the other end of its channel
@@ -53,15 +47,6 @@ struct StreamState {
   double other_ready = 0;  // the same at the other end of its last transfer
   int awaited = -1;        // the event at which it stands
   bool arrived = false;    // it stands at a transfer
-};
-
-// What is kept of a rank besides its streams.
-struct RankState {
-  bool started = false;
-  int activations = 0;  // micro-batches in one stage
-  int peak_activations = 0;
-  std::int64_t bytes = 0;
-  EventState last_awaited;  // since its last action; of several the latest
 };
 
 // A transfer whose ends have both come, and that waits for a shared way.
@@ -81,8 +66,7 @@ struct ReadyTransfer {
 class Simulation {
  public:
   Simulation(const Program& program, const StepCosts& costs, const SimulateOptions& options)
-      : program_(program), costs_(costs), options_(options), ranks_(program.ranks.size()) {
-    step_.ranks.resize(program.ranks.size());
+      : program_(program), costs_(costs), options_(options) {
     count();
     connect();
     for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
@@ -166,6 +150,7 @@ class Simulation {
     const auto& instructions = program_.ranks[rank].instructions;
     StreamState* const streams = &streams_[first_stream_[rank]];
     std::uint32_t actions = 0;
+    bool trains = false;
     for (std::size_t i = 0; i < instructions.size(); ++i) {
       const Instruction& instruction = instructions[i];
       ++streams[instruction.stream].end;
@@ -174,9 +159,13 @@ class Simulation {
         actions_[first_instruction_[rank] + i] = actions;
       }
       meeting_ += instruction.opcode == Opcode::gradient_norm ? 1 : 0;
-      trains_ = trains_ || (instruction.opcode == Opcode::compute &&
-                            instruction.action.kind != ActionKind::forward);
+      trains = trains || (instruction.opcode == Opcode::compute &&
+                          instruction.action.kind != ActionKind::forward);
     }
+    ledgers_.emplace_back(
+        LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()),
+                      .keeps = trains,
+                      .memory = options_.memory});
     std::size_t begin = first_instruction_[rank];
     for (std::size_t i = 0; i < program_.ranks[rank].streams.size(); ++i) {
       const std::size_t length = streams[i].end;
@@ -226,61 +215,17 @@ class Simulation {
 
   void compute(int stream, const Instruction& instruction) {
     StreamState& state = streams_[stream];
-    SimulatedRank& rank = step_.ranks[state.rank];
-    RankState& inner = ranks_[state.rank];
-    if (!std::exchange(inner.started, true)) {
-      rank.begin = state.time;
-    }
-    const double over = std::clamp(inner.last_awaited.time, rank.end, state.time);
-    const double ready = std::clamp(inner.last_awaited.ready, rank.end, over);
-    rank.idle.dependency += ready - rank.end;
-    rank.idle.transfer += over - ready;
-    rank.idle.host += state.time - over;
-    inner.last_awaited = {};
     const StageCosts& costs = costs_.stages[instruction.action.stage];
     const double begin = state.time;
     state.time += duration(instruction.action, costs.times);
-    rank.computing += state.time - begin;
-    rank.end = state.time;
-    keep(state.rank, instruction.action, begin, state.time);
+    ledgers_[state.rank].compute(instruction.action, costs, begin, state.time);
     add_span(stream, instruction, begin, state.time);
-  }
-
-  // A forward's bytes are there from its begin on, and go at the end of the backward.
-  void keep(int number, const schedule::Action& action, double begin, double end) {
-    if (!trains_) {
-      return;
-    }
-    const StageCosts& costs = costs_.stages[action.stage];
-    RankState& rank = ranks_[number];
-    const bool forward = action.kind == ActionKind::forward;
-    const bool frees_all =
-        action.kind == ActionKind::backward || action.kind == ActionKind::weight_gradient;
-    rank.activations += (forward ? 1 : 0) - (frees_all ? 1 : 0);
-    rank.peak_activations = std::max(rank.peak_activations, rank.activations);
-    rank.bytes += forward                               ? costs.saved_bytes
-                  : action.kind == ActionKind::backward ? -costs.saved_bytes
-                  : action.kind == ActionKind::weight_gradient
-                      ? -costs.saved_bytes_after_i
-                      : costs.saved_bytes_after_i - costs.saved_bytes;
-    SimulatedRank& result = step_.ranks[number];
-    result.peak_bytes = std::max(result.peak_bytes, rank.bytes);
-    if (options_.memory) {
-      result.memory.push_back({.time = forward ? begin : end,
-                               .activations = in_shares(number, rank.activations),
-                               .bytes = rank.bytes});
-    }
-  }
-
-  double in_shares(int rank, int activations) const {
-    return static_cast<double>(activations) /
-           static_cast<double>(program_.placement.stages_of(rank).size());
   }
 
   void update(int stream, const Instruction& instruction) {
     StreamState& state = streams_[stream];
     const double time = costs_.update.empty() ? 0 : costs_.update[state.rank];
-    step_.ranks[state.rank].busy += time;
+    ledgers_[state.rank].update(time);
     add_span(stream, instruction, state.time, state.time + time);
     state.time += time;
   }
@@ -301,16 +246,15 @@ class Simulation {
 
   bool wait(int stream, int number) {
     StreamState& state = streams_[stream];
-    const EventState& event = events_[first_event_[state.rank] + number];
-    if (event.time == kNotYet) {
+    const EventTime& event = events_[first_event_[state.rank] + number];
+    if (event.time == EventTime::kNotYet) {
       state.awaited = number;
       return false;
     }
     state.ready = std::max(state.ready, event.time);
     state.time = std::max(state.time, event.time);
-    EventState& last = ranks_[state.rank].last_awaited;
-    if (computes(stream) && event.time >= last.time) {
-      last = event;
+    if (computes(stream)) {
+      ledgers_[state.rank].wait(event);
     }
     return true;
   }
@@ -460,45 +404,30 @@ class Simulation {
   }
 
   void finish() {
-    double busiest = 0;
-    for (std::size_t i = 0; i < ranks_.size(); ++i) {
-      SimulatedRank& rank = step_.ranks[i];
-      rank.peak_activations = in_shares(static_cast<int>(i), ranks_[i].peak_activations);
-      rank.busy += rank.computing;
-      busiest = std::max(busiest, rank.busy);
-      step_.makespan = std::max(step_.makespan, streams_[first_stream_[i]].time);
+    for (std::size_t rank = 0; rank < ledgers_.size(); ++rank) {
+      step_.ranks.push_back(ledgers_[rank].result());
+      step_.makespan = std::max(step_.makespan, streams_[first_stream_[rank]].time);
     }
-    for (SimulatedRank& rank : step_.ranks) {
-      rank.idle.tail = (step_.makespan - rank.end) - (rank.busy - rank.computing);
-      double left = busiest - rank.busy;
-      for (double* const part :
-           {&rank.idle.dependency, &rank.idle.tail, &rank.idle.transfer, &rank.idle.host}) {
-        const double share = std::min(left, *part);
-        *part -= share;
-        rank.idle.imbalance += share;
-        left -= share;
-      }
-    }
+    settle_idle_time(step_);
   }
 
   const Program& program_;
   const StepCosts& costs_;
   const SimulateOptions options_;
   SimulatedStep step_;
-  std::vector<RankState> ranks_;
+  std::vector<RankLedger> ledgers_;
   std::vector<std::size_t> first_instruction_;  // by rank
   std::vector<std::size_t> first_event_;        // by rank
   std::vector<int> first_stream_;               // by rank; it computes
   std::vector<std::uint32_t> order_;            // positions in the rank's instructions, by stream
   std::vector<std::uint32_t> actions_;  // enqueued up to an instruction, it included; if they cost
-  std::vector<EventState> events_;
+  std::vector<EventTime> events_;
   std::vector<StreamState> streams_;
   std::vector<int> runnable_;
   std::priority_queue<ReadyTransfer, std::vector<ReadyTransfer>, std::greater<>> ready_transfers_;
   std::vector<double> way_free_;  // of the shared ways
   std::vector<int> met_;          // compute streams that stand at the norm
   int meeting_ = 0;
-  bool trains_ = false;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "tools/prove_command.h"
 #include "tools/sample_command.h"
 #include "tools/schedule_command.h"
+#include "tools/simulate_command.h"
 #include "tools/train_command.h"
 
 namespace lockflight::tools {
@@ -31,6 +32,9 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       break;
     case Command::prove:
       return run_prove(invocation.prove, console);
+    case Command::simulate:
+      run_simulate(invocation.simulate, console);
+      break;
   }
   return static_cast<int>(ExitCode::success);
 }

@@ -21,6 +21,7 @@ constexpr const char* kFooter =
     "  lockflight sample --checkpoint model --prompt 'Once upon a time'\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
     "  lockflight prove schedule.csv\n"
+    "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 70 internal\n"
     "failure, 74 a file cannot be read or written, 130 interrupted (train saves and can resume)";
 
@@ -55,6 +56,13 @@ constexpr const char* kProveFooter =
     "only\n"
     "is proved as lockflight runs it; with --one-stream, with each receive right in front of the\n"
     "action that needs it and each send right behind the action that makes it.";
+constexpr const char* kSimulateFooter =
+    "Examples:\n"
+    "  lockflight simulate interleaved --ranks 4 --micro-batches 8 --chunks 2 --transfer 0.1\n"
+    "  lockflight simulate schedule.csv --forward 1 --input-gradient 1.2 --weight-gradient 0.8\n"
+    "Why a rank is idle: dependency (what it needs is not made yet), transfer (it is on its way),\n"
+    "imbalance (another rank has more work), host (nothing is enqueued yet), tail (it has run its\n"
+    "last action).";
 
 void add_common(CLI::App& app) {
   // The last of several wins, so that a script can append what it changes.
@@ -260,6 +268,7 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  schedule->add_option("--chunks", options.chunks, "Stages per rank");
   schedule
       ->add_option("--format", options.format,
                    "grid (a drawing), csv (of torch.distributed.pipelining) or json")
@@ -282,6 +291,30 @@ void add_prove(CLI::App& app, ProveOptions& options) {
   prove->add_flag("--one-stream", options.one_stream,
                   "All transfers of a rank share one stream, as in runtimes that have only one");
   prove->add_flag("--json", options.json, "Print a JSON object");
+}
+
+CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
+  CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
+  add_common(*simulate);
+  simulate->footer(kSimulateFooter);
+  simulate->add_option("schedule", options.schedule,
+                       "A name of lockflight schedule --list, or a file of "
+                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
+  simulate->add_option("--micro-batches", options.micro_batches,
+                       "Of one update; 8, or as many as the file has");
+  simulate->add_option("--chunks", options.chunks,
+                       "Stages per rank; 1, or as many as the file has");
+  simulate->add_option("--forward", options.forward,
+                       "Time of a rank's forward for one micro-batch; its stages share it equally");
+  simulate->add_option("--input-gradient", options.input_gradient, "The same for I");
+  simulate->add_option("--weight-gradient", options.weight_gradient,
+                       "The same for W; a whole backward takes both");
+  simulate->add_option("--transfer", options.transfer,
+                       "Time of a transfer from one rank to another");
+  simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_flag("--json", options.json, "Print a JSON object");
+  return simulate;
 }
 
 // Sets the options of the file that are not on the command line.
@@ -317,7 +350,8 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
     return;
   }
   throw InvalidArgument(
-      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule and prove",
+      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove and "
+                  "simulate",
                   arguments.front()));
 }
 
@@ -355,6 +389,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* sample = add_sample(app, invocation.sample);
   CLI::App* schedule = add_schedule(app, invocation.schedule, schedule_as_json);
   add_prove(app, invocation.prove);
+  CLI::App* simulate = add_simulate(app, invocation.simulate);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -380,6 +415,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
                        : chosen == plan     ? Command::plan
                        : chosen == sample   ? Command::sample
                        : chosen == schedule ? Command::schedule
+                       : chosen == simulate ? Command::simulate
                                             : Command::prove;
   return invocation;
 }

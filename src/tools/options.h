@@ -93,6 +93,7 @@ struct ScheduleOptions {
   bool list = false;
   int ranks = 4;
   int micro_batches = 8;
+  int chunks = 1;  ///< stages per rank
   std::string format = "grid";
 };
 
@@ -119,7 +120,21 @@ struct PlanCommandOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove };
+/// Times are those of a rank for one micro-batch, which its stages share equally, in any one unit.
+struct SimulateOptions {
+  std::string schedule;              ///< a name, or a file that ends in .csv
+  std::optional<int> ranks;          ///< none: what the file has, or 4
+  std::optional<int> micro_batches;  ///< none: what the file has, or 8
+  std::optional<int> chunks;         ///< stages per rank; none: what the file has, or 1
+  double forward = 1;
+  double input_gradient = 1;
+  double weight_gradient = 1;
+  double transfer = 0;  ///< of one boundary from rank to rank
+  double host = 0;      ///< for a host to enqueue an action
+  bool json = false;
+};
+
+enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate };
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -130,6 +145,7 @@ struct Invocation {
   ScheduleOptions schedule;
   ProveOptions prove;
   PlanCommandOptions plan;
+  SimulateOptions simulate;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

@@ -10,26 +10,23 @@
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/timetable.h"
+#include "tools/pipeline_size.h"
 
 namespace lockflight::tools {
 namespace {
 
-constexpr int kMostRanks = 4096;
-constexpr int kMostMicroBatches = 65536;
+schedule::PipelineSize size_of(const ScheduleOptions& options) {
+  return {.ranks = options.ranks,
+          .micro_batches = options.micro_batches,
+          .stages_per_rank = options.chunks};
+}
 
 void check(const ScheduleOptions& options) {
   if (options.name.empty() && !options.list) {
     throw InvalidArgument(
         "schedule: which one? try lockflight schedule 1f1b, or lockflight schedule --list");
   }
-  if (options.ranks < 1 || options.ranks > kMostRanks) {
-    throw InvalidArgument(
-        fmt::format("--ranks is {}; it must be 1 to {}", options.ranks, kMostRanks));
-  }
-  if (options.micro_batches < 1 || options.micro_batches > kMostMicroBatches) {
-    throw InvalidArgument(fmt::format("--micro-batches is {}; it must be 1 to {}",
-                                      options.micro_batches, kMostMicroBatches));
-  }
+  check_size(size_of(options));
 }
 
 std::string list_as_text() {
@@ -77,10 +74,11 @@ std::string as_drawing(const schedule::Schedule& schedule, const Console& consol
   return schedule::draw_grid(schedule, {.colour = console.colour,
                                         .columns = console.terminal ? console.columns : 0}) +
          fmt::format(
-             "idle {:.1f} % if a backward takes two forwards; keeps at most {} "
+             "idle {:.1f} % if a backward takes two forwards; keeps at most {:g} "
              "micro-batches on a rank\n",
              100 * schedule::make_timetable(schedule, usual_times()).idle_share(),
-             *std::ranges::max_element(kept));
+             static_cast<double>(*std::ranges::max_element(kept) * schedule.ranks()) /
+                 schedule.stages());
 }
 
 }  // namespace
@@ -91,8 +89,7 @@ void run_schedule(const ScheduleOptions& options, const Console& console) {
     console.print(options.format == "json" ? list_as_json().dump() + "\n" : list_as_text());
     return;
   }
-  const schedule::Schedule schedule = schedule::make_schedule(
-      options.name, {.ranks = options.ranks, .micro_batches = options.micro_batches});
+  const schedule::Schedule schedule = schedule::make_schedule(options.name, size_of(options));
   if (options.format == "csv") {
     console.print(schedule::write_csv(schedule));
   } else if (options.format == "json") {

@@ -36,6 +36,15 @@ TEST(ScheduleCommandTest, DrawsAGridUnlessToldOtherwise) {
   EXPECT_THAT(outcome.out, HasSubstr("idle 33.3 %"));
 }
 
+TEST(ScheduleCommandTest, TakesStagesPerRank) {
+  const Outcome outcome = run_here(
+      {"schedule", "interleaved", "--ranks", "2", "--micro-batches", "2", "--chunks", "2"});
+  EXPECT_THAT(outcome.out, StartsWith("rank 0  0F0 0F1 2F0 2F1 "));
+  // (p - 1) / (v m + p - 1), and ((v - 1)p + 2(p - 1) + 1) / v micro-batches, at most m
+  EXPECT_THAT(outcome.out, HasSubstr("idle 20.0 %"));
+  EXPECT_THAT(outcome.out, HasSubstr("at most 2 micro-batches"));
+}
+
 TEST(ScheduleCommandTest, PrintsJsonWithARowForEachRank) {
   const Outcome outcome =
       run_here({"schedule", "1f1b", "--ranks", "2", "--micro-batches", "1", "--format", "json"});
@@ -60,6 +69,9 @@ TEST(ScheduleCommandTest, RefusesWhatCannotBe) {
   for (const Words& words :
        {Words{"schedule"}, Words{"schedule", "2f2b"}, Words{"schedule", "1f1b", "--ranks", "0"},
         Words{"schedule", "1f1b", "--micro-batches", "0"},
+        Words{"schedule", "1f1b", "--chunks", "2"},
+        Words{"schedule", "interleaved", "--chunks", "0"},
+        Words{"schedule", "1f1b", "--ranks", "4096", "--micro-batches", "65536"},
         Words{"schedule", "1f1b", "--format", "pdf"}, Words{"schedule", "1f1b", "gpipe"}}) {
     const Outcome outcome = run_here(words);
     EXPECT_EQ(outcome.exit_code, 64) << testing::PrintToString(words);

@@ -1,0 +1,96 @@
+#include "plan/rank_ledger.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace lockflight::plan {
+
+using schedule::ActionKind;
+
+void RankLedger::wait(const EventTime& event) {
+  if (event.time >= awaited_.time) {
+    awaited_ = event;
+  }
+}
+
+void RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin,
+                         double end) {
+  if (!std::exchange(started_, true)) {
+    rank_.begin = begin;
+  }
+  explain_idle(begin);
+  rank_.computing += end - begin;
+  rank_.busy += end - begin;
+  rank_.end = end;
+  if (options_.keeps) {
+    keep(action, costs, begin, end);
+  }
+}
+
+// From the end of the last action to the begin of this one.
+void RankLedger::explain_idle(double begin) {
+  const double over = std::clamp(awaited_.time, rank_.end, begin);
+  const double ready = std::clamp(awaited_.ready, rank_.end, over);
+  rank_.idle.dependency += ready - rank_.end;
+  rank_.idle.transfer += over - ready;
+  rank_.idle.host += begin - over;
+  awaited_ = {};
+}
+
+// A forward's bytes are there from its begin on, and go at the end of the backward.
+void RankLedger::keep(const schedule::Action& action, const StageCosts& costs, double begin,
+                      double end) {
+  double time = end;
+  switch (action.kind) {
+    case ActionKind::forward:
+      time = begin;
+      ++activations_;
+      bytes_ += costs.saved_bytes;
+      break;
+    case ActionKind::input_gradient:
+      bytes_ -= costs.saved_bytes - costs.saved_bytes_after_i;
+      break;
+    case ActionKind::weight_gradient:
+      --activations_;
+      bytes_ -= costs.saved_bytes_after_i;
+      break;
+    default:
+      --activations_;
+      bytes_ -= costs.saved_bytes;
+  }
+  peak_activations_ = std::max(peak_activations_, activations_);
+  rank_.peak_bytes = std::max(rank_.peak_bytes, bytes_);
+  if (options_.memory) {
+    rank_.memory.push_back({.time = time, .activations = in_shares(activations_), .bytes = bytes_});
+  }
+}
+
+double RankLedger::in_shares(int activations) const {
+  return static_cast<double>(activations) / options_.stages;
+}
+
+SimulatedRank RankLedger::result() const {
+  SimulatedRank rank = rank_;
+  rank.peak_activations = in_shares(peak_activations_);
+  return rank;
+}
+
+void settle_idle_time(SimulatedStep& step) {
+  double busiest = 0;
+  for (const SimulatedRank& rank : step.ranks) {
+    busiest = std::max(busiest, rank.busy);
+  }
+  for (SimulatedRank& rank : step.ranks) {
+    rank.idle.tail = (step.makespan - rank.end) - (rank.busy - rank.computing);
+    double left = busiest - rank.busy;
+    for (double* const part :
+         {&rank.idle.dependency, &rank.idle.tail, &rank.idle.transfer, &rank.idle.host}) {
+      const double share = std::min(left, *part);
+      *part -= share;
+      rank.idle.imbalance += share;
+      left -= share;
+    }
+  }
+}
+
+}  // namespace lockflight::plan

@@ -1,0 +1,58 @@
+// What a simulated rank does with its time, and what it keeps.
+
+#pragma once
+
+#include <cstdint>
+
+#include "lockflight/plan/simulate.h"
+
+namespace lockflight::plan {
+
+/// The time of an event, and how it came to that.
+struct EventTime {
+  static constexpr double kNotYet = -1;
+
+  double time = kNotYet;
+  double ready = 0;  ///< from when on only the transfer in front of the event was waited for
+};
+
+struct LedgerOptions {
+  int stages = 1;       ///< of the rank
+  bool keeps = false;   ///< forwards keep something for a backward
+  bool memory = false;  ///< write down every change
+};
+
+/// Calls come in the order of the rank's compute stream.
+class RankLedger {
+ public:
+  explicit RankLedger(const LedgerOptions& options) : options_(options) {}
+
+  /// The stream has stood at a wait for this event.
+  void wait(const EventTime& event);
+
+  /// An F, I, W or B.
+  void compute(const schedule::Action& action, const StageCosts& costs, double begin, double end);
+
+  void update(double time) { rank_.busy += time; }
+
+  /// What is known of the rank, the idle time behind its last action and imbalance excepted.
+  SimulatedRank result() const;
+
+ private:
+  void explain_idle(double begin);
+  void keep(const schedule::Action& action, const StageCosts& costs, double begin, double end);
+  double in_shares(int activations) const;
+
+  LedgerOptions options_;
+  SimulatedRank rank_;
+  bool started_ = false;
+  int activations_ = 0;  // micro-batches in one stage
+  int peak_activations_ = 0;
+  std::int64_t bytes_ = 0;
+  EventTime awaited_;  // since the last action; of several the latest
+};
+
+/// Fills in each rank's idle time behind its last action, and imbalance.
+void settle_idle_time(SimulatedStep& step);
+
+}  // namespace lockflight::plan

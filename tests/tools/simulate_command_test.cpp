@@ -1,0 +1,149 @@
+#include "tools/simulate_command.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "lockflight/schedule/csv.h"
+#include "lockflight/schedule/registry.h"
+#include "tools/command_runs.h"
+#include "train/scratch_folder.h"
+
+namespace lockflight::tools {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+nlohmann::json json_of(const Words& words) {
+  const Outcome outcome = run_here(Words{"simulate"} + words + Words{"--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  return nlohmann::json::parse(outcome.out);
+}
+
+TEST(SimulateCommandTest, PrintsWhatTheFormulasOf1F1BSay) {
+  const auto json = json_of({"1f1b", "--ranks", "4", "--micro-batches", "8", "--forward", "2",
+                             "--input-gradient", "3", "--weight-gradient", "1", "--transfer", "0"});
+  EXPECT_EQ(json["makespan"], (8 + 3) * 6);
+  EXPECT_NEAR(json["idle_barrier"], 3.0 / 11, 1e-12);
+  EXPECT_NEAR(json["idle_span"], 1 - 8 / 9.5, 1e-12);
+  EXPECT_EQ(json["peak_activations"], nlohmann::json({4, 3, 2, 1}));
+  ASSERT_EQ(json["ranks"].size(), 4U);
+  for (int rank = 0; rank < 4; ++rank) {
+    const auto& idle = json["ranks"][rank]["idle"];
+    EXPECT_EQ(idle["tail"], 4 * rank);  // rank 0 has r backwards more to run
+    EXPECT_EQ(idle["dependency"], 18 - 4 * rank);
+    EXPECT_EQ(idle["transfer"], 0);
+    EXPECT_EQ(idle["imbalance"], 0);
+    EXPECT_EQ(idle["host"], 0);
+  }
+}
+
+// A stage takes its share of the rank's times, so the idle time is v times smaller.
+TEST(SimulateCommandTest, SharesTheTimesOfARankAmongItsStages) {
+  const auto json = json_of({"interleaved", "--ranks", "2", "--micro-batches", "4", "--chunks", "2",
+                             "--forward", "2", "--input-gradient", "2", "--weight-gradient", "2"});
+  EXPECT_EQ(json["makespan"], 4 * 6 + 1 * 6 / 2);
+  EXPECT_EQ(json["peak_activations"], nlohmann::json({2.5, 1.5}));
+}
+
+TEST(SimulateCommandTest, TellsTransfersAndTheHostApart) {
+  const auto slow_links =
+      json_of({"1f1b", "--ranks", "2", "--micro-batches", "1", "--transfer", "3"});
+  EXPECT_EQ(slow_links["ranks"][1]["idle"]["transfer"], 3);
+  EXPECT_EQ(slow_links["makespan"], 6 + 2 * 3);
+  const auto slow_host = json_of({"1f1b", "--ranks", "1", "--micro-batches", "2", "--host", "10"});
+  EXPECT_EQ(slow_host["ranks"][0]["idle"]["host"], 10 + 9 + 8 + 9);
+}
+
+class SimulateFileTest : public testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    train::write_file(path_, text);
+    return path_;
+  }
+  // Exit code and, if it is a refusal, one sentence.
+  void expect_refusal(const Words& words, int exit_code, const std::string& sentence) {
+    const Outcome outcome = run_here(Words{"simulate"} + words);
+    EXPECT_EQ(outcome.exit_code, exit_code) << testing::PrintToString(words);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, AllOf(StartsWith("lockflight: "), HasSubstr(sentence)));
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+  }
+
+  train::ScratchFolder scratch_;
+  std::string path_ = scratch_ / "schedule.csv";
+};
+
+TEST_F(SimulateFileTest, TakesAFileForTheScheduleThatIsInIt) {
+  const auto schedule = schedule::make_schedule(
+      "interleaved", {.ranks = 2, .micro_batches = 4, .stages_per_rank = 2});
+  const std::string path = write(schedule::write_csv(schedule));
+  auto named = json_of({"interleaved", "--ranks", "2", "--micro-batches", "4", "--chunks", "2",
+                        "--transfer", "0.25"});
+  auto read = json_of({path, "--transfer", "0.25"});
+  EXPECT_EQ(read["schedule"], path);
+  named.erase("schedule");
+  read.erase("schedule");
+  EXPECT_EQ(read, named);
+  read = json_of({path, "--ranks", "2", "--micro-batches", "4", "--chunks", "2"});
+  EXPECT_EQ(read["makespan"], 13.5);
+}
+
+TEST_F(SimulateFileTest, RefusesASizeThatTheFileDoesNotHave) {
+  const std::string path = write("0F0,0B0\n1F0,1B0\n");
+  expect_refusal({path, "--ranks", "3"}, 64, "--ranks is 3, but " + path + " has 2 ranks");
+  expect_refusal({path, "--micro-batches", "2"}, 64, "--micro-batches is 2");
+  expect_refusal({path, "--chunks", "2"}, 64, "has 1 stages on rank 0");
+}
+
+TEST_F(SimulateFileTest, RefusesAFileWithoutAScheduleThatCanBeRun) {
+  expect_refusal({write("0F0,0X0\n")}, 65, "row 1, cell 2");
+  expect_refusal({write("")}, 65, path_);
+  expect_refusal({write("0F0,0B0\n1F0\n")}, 65, "stage 1, micro-batch 0: the backward is missing");
+  expect_refusal({write("0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n")}, 65, "rank 0 stands at 0B0");
+  expect_refusal({write("0F0,0SEND_F0\n1RECV_F0,1F0\n")}, 65, "holds transfers already");
+  expect_refusal({scratch_ / "missing.csv"}, 74, "missing.csv");
+}
+
+TEST_F(SimulateFileTest, RefusesOptionsThatCannotWork) {
+  expect_refusal({}, 64, "which schedule?");
+  expect_refusal({"2f2b"}, 64, "there is no schedule \"2f2b\"");
+  expect_refusal({"1f1b", "--chunks", "2"}, 64, "2 stages per rank");
+  expect_refusal({"1f1b", "--ranks", "0"}, 64, "--ranks is 0");
+  expect_refusal({"1f1b", "--ranks", "4096", "--micro-batches", "65536"}, 64, "at most 8388608");
+  expect_refusal({"1f1b", "--forward", "-1"}, 64, "--forward is -1");
+  expect_refusal({"1f1b", "--transfer", "nan"}, 64, "--transfer");
+  expect_refusal({"1f1b", "--host", "inf"}, 64, "--host");
+  expect_refusal({"1f1b", "--input-gradient", "much"}, 64, "--input-gradient");
+}
+
+std::string text_of(const Words& words, int columns) {
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_command(Words{"simulate"} + words, {.out = out, .columns = columns}, err), 0)
+      << err.str();
+  return out.str();
+}
+
+TEST(SimulateCommandTest, DrawsTheTimetableWhereItFitsAndPrintsATable) {
+  const Words words = {"gpipe", "--ranks", "2", "--micro-batches", "2"};
+  const std::string text = text_of(words, 40);
+  EXPECT_THAT(text, StartsWith("rank 0  F0 F1 .  .  .  B0--- B1---\n"
+                               "rank 1  .  F0 F1 B0--- B1--- .  .\n\n"
+                               " rank        busy  dependency    transfer"));
+  EXPECT_THAT(text, HasSubstr("gpipe: makespan 9; idle 33.3 % up to a common end, 20.0 % between"));
+  EXPECT_THAT(text_of(words, 20), StartsWith(" rank  "));
+  EXPECT_THAT(text_of(words + Words{"--transfer", "1"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(text_of(words + Words{"--forward", "1.5"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(text_of(words + Words{"--forward", "0"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(text_of(words + Words{"--forward", "2"}, 80), StartsWith("rank 0  F0--- F1---"));
+}
+
+}  // namespace
+}  // namespace lockflight::tools
