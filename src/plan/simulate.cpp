@@ -43,7 +43,7 @@ struct StreamState {
   std::size_t next = 0;  // in the order of streams
   std::size_t end = 0;
   double time = 0;         // when what it has done so far is over
-  double ready = 0;        // when its next transfer could begin but for the stream and the partner
+  double ready = 0;        // when all that it has waited for was there, its own transfers not
   double other_ready = 0;  // the same at the other end of its last transfer
   int awaited = -1;        // the event at which it stands
   bool arrived = false;    // it stands at a transfer
@@ -323,7 +323,6 @@ class Simulation {
     partner.other_ready = state.ready;
     for (StreamState* const side : {&state, &partner}) {
       side->time = end;
-      side->ready = 0;
       side->arrived = false;
     }
     return end;

@@ -41,8 +41,11 @@ void check_range(std::string_view name, double value, double least, double most,
 
 void check_pipeline(const TrainOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
+  check_range("--chunks", options.chunks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
-  if (!schedule::has_backward(schedule::make_schedule(options.schedule, {}))) {
+  const auto schedule =
+      schedule::make_schedule(options.schedule, {.stages_per_rank = options.chunks});
+  if (!schedule::has_backward(schedule)) {
     throw InvalidArgument(
         fmt::format("--schedule {} has no backwards, so it cannot train", options.schedule));
   }
@@ -56,13 +59,16 @@ void check_pipeline(const TrainOptions& options) {
 
 // Whether the ranks can share the model.
 void check_stages(const TrainOptions& options) {
-  if (options.ranks > layers_of_gpt(options.model.layers)) {
+  const std::int64_t layers = layers_of_gpt(options.model.layers);
+  if (std::int64_t{options.ranks} * options.chunks > layers) {
     throw InvalidArgument(fmt::format(
         "--ranks is {}, but the model has {} layers (embedding, two halves of each of {} blocks, "
-        "norm, head) and every rank needs one",
-        options.ranks, layers_of_gpt(options.model.layers), options.model.layers));
+        "norm, head) and every {} one",
+        options.ranks, layers, options.model.layers,
+        options.chunks == 1 ? "rank needs"
+                            : fmt::format("of a rank's {} stages needs", options.chunks)));
   }
-  parse_split(options.split, options.ranks, layers_of_gpt(options.model.layers));
+  parse_split(options.split, options.ranks * options.chunks, layers);
   parse_bytes("--memory", options.memory);
 }
 

@@ -121,11 +121,11 @@ void add_update(CLI::App& app, UpdateOptions& update) {
 
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
-  app.add_option("--ranks", options.ranks, "Workers, each with one stage of the model")
-      ->group(group);
+  app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
+  app.add_option("--chunks", options.chunks, "Stages of each rank")->group(group);
   app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
   app.add_option("--split", options.split,
-                 "auto (by cost), even (by number), or layers for each rank: 1,3,2 counted in "
+                 "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
                  "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
                  "block, norm, head)")
       ->type_name("LIST")

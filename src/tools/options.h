@@ -50,6 +50,7 @@ struct TrainOptions {
   UpdateOptions update;
 
   int ranks = 2;
+  int chunks = 1;  ///< stages per rank
   std::string schedule = "1f1b";
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit

@@ -84,7 +84,9 @@ PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& w
   return {.micro_batch = {.rows = options.update.micro_batch_rows},
           .micro_batches = options.update.micro_batches,
           .schedule = options.schedule,
-          .split = parse_split(options.split, options.ranks, layers_of_gpt(options.model.layers)),
+          .stages_per_rank = options.chunks,
+          .split = parse_split(options.split, options.ranks * options.chunks,
+                               layers_of_gpt(options.model.layers)),
           .profile = profile_of(options, model, world),
           .memory_limit_bytes = parse_bytes("--memory", options.memory),
           .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};

@@ -517,9 +517,9 @@ TEST_F(OpCostTest, AttentionIsFiveProductsBackwardForTwoForward) {
   for (std::int64_t query = 0; query < T; ++query) {
     pairs += B * static_cast<double>(query + 1);
   }
-  attention(stream_, y, rows, qkv, 4);
+  attention(stream_, y, rows, qkv, {.queries = 4, .key_values = 4});
   expect(2 * (2 * pairs * C), 3 * N * C + N * C + 4 * N);
-  attention_backward(stream_, qkv, y, y, rows, qkv, 4);
+  attention_backward(stream_, qkv, y, y, rows, qkv, {.queries = 4, .key_values = 4});
   expect(5 * (2 * pairs * C), 2 * 3 * N * C + 2 * N * C + 4 * N);
 }
 

@@ -30,6 +30,7 @@ struct Outcome {
 struct Case {
   int ranks = 1;
   std::string schedule = "1f1b";
+  int stages_per_rank = 1;
   std::vector<int> split = {};
   Streams streams = {};
   int threads = 1;
@@ -46,6 +47,7 @@ Outcome run_two_steps(const Case& given) {
                               {.micro_batch = {.rows = kRows},
                                .micro_batches = kMicroBatches,
                                .schedule = given.schedule,
+                               .stages_per_rank = given.stages_per_rank,
                                .split = given.split});
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
   Outcome outcome;
@@ -85,6 +87,24 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
   }
 }
 
+TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
+  for (const bool tied : {false, true}) {
+    const Outcome expected = run_two_steps({.ranks = 1, .schedule = "gpipe", .tied = tied});
+    for (const std::string schedule : {"interleaved", "looped-bfs"}) {
+      for (const auto& [ranks, stages] : {std::pair{1, 3}, {2, 2}, {2, 3}, {3, 2}}) {
+        const Case given{.ranks = ranks,
+                         .schedule = schedule,
+                         .stages_per_rank = stages,
+                         .streams = GetParam(),
+                         .tied = tied};
+        EXPECT_TRUE(run_two_steps(given) == expected)
+            << schedule << " on " << ranks << " ranks with " << stages << " stages each, tied "
+            << tied;
+      }
+    }
+  }
+}
+
 TEST(PipelineTest, AddsUpGradientsOverSteps) {
   World world = test::make_world(2, {});
   nn::Model model = test::tiny_gpt2(false, 0);
@@ -115,6 +135,19 @@ TEST(PipelineTest, EvaluatesToTheLossOfTrainingWhereNothingIsDropped) {
     EXPECT_EQ(test::gradients_of(pipeline), before);
     EXPECT_EQ(evaluated, pipeline.forward_backward(batch).loss);
   }
+}
+
+TEST(PipelineTest, EvaluatesWithSeveralStagesARank) {
+  World world = test::make_world(2, {});
+  nn::Model model = test::tiny_gpt2(false, 0);
+  const Plan plan = make_plan(model, world,
+                              {.micro_batch = {.rows = kRows},
+                               .micro_batches = kMicroBatches,
+                               .schedule = "interleaved",
+                               .stages_per_rank = 3});
+  Pipeline pipeline(world, std::move(model), plan);
+  const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+  EXPECT_EQ(pipeline.evaluate(batch), pipeline.forward_backward(batch).loss);
 }
 
 TEST(PipelineTest, ReturnsTheOutputsOfTheLastLayerForAnyNumberOfRows) {

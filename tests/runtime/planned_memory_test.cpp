@@ -26,7 +26,11 @@ constexpr int kMicroBatches = 5;
 constexpr std::int64_t kRows = 2;
 
 PlanOptions options(const std::string& schedule) {
-  return {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches, .schedule = schedule};
+  const bool several = schedule == "interleaved" || schedule == "looped-bfs";
+  return {.micro_batch = {.rows = kRows},
+          .micro_batches = kMicroBatches,
+          .schedule = schedule,
+          .stages_per_rank = several ? 2 : 1};
 }
 
 class PlannedStepTest : public ::testing::TestWithParam<std::string> {};
@@ -78,7 +82,12 @@ TEST_P(PlannedStepTest, AStepAsksTheDeviceForNothing) {
   EXPECT_EQ(requests(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, PlannedStepTest, ::testing::Values("gpipe", "1f1b"));
+INSTANTIATE_TEST_SUITE_P(Of, PlannedStepTest,
+                         ::testing::Values("gpipe", "1f1b", "interleaved", "looped-bfs"),
+                         [](const auto& test) {
+                           return test.index == 1 ? "one_f_one_b"
+                                                  : std::string(test.param).substr(0, 6);
+                         });
 
 // y = 2 x, and a note of every address that it was given.
 class NotingLayer final : public nn::Layer {

@@ -47,9 +47,10 @@ TEST(PlanCommandTest, RefusesWhatDoesNotFitWithRankActionAndTensors) {
   const Answer plan =
       answer({.named = "gpt3-175b", .ranks = 8, .micro_batches = 8, .memory = "80GiB"});
   EXPECT_EQ(plan.exit_code, 65);
-  EXPECT_THAT(plan.text,
-              AllOf(HasSubstr("refused: rank 1 needs"), HasSubstr("7 other ranks are beyond it too"),
-                    HasSubstr("more than the limit of 80.0 GiB"), HasSubstr("peak is at")));
+  EXPECT_THAT(
+      plan.text,
+      AllOf(HasSubstr("refused: rank 0 needs"), HasSubstr("7 other ranks are beyond it too"),
+            HasSubstr("more than the limit of 80.0 GiB"), HasSubstr("peak is at")));
 }
 
 TEST(PlanCommandTest, JsonIsThePlanThatCanBeLoaded) {
