@@ -28,21 +28,26 @@ std::string count_text(std::int64_t count) {
                         : fmt::format("{}", count);
 }
 
+std::string layers_text(const StagePlan& stage) {
+  return stage.layers == 1
+             ? stage.first_name
+             : fmt::format("{} … {} ({})", stage.first_name, stage.last_name, stage.layers);
+}
+
 std::string stage_table(const Plan& plan) {
   double slowest = 0;
+  std::size_t width = 6;
   for (const StagePlan& stage : plan.stages) {
     slowest = std::max(slowest, stage.seconds());
+    width = std::max(width, layers_text(stage).size());
   }
-  std::string text = fmt::format("{:>5}  {:>4}  {:<40}  {:>10}  {:>9}  {:>9}  {:>5}  {:>9}\n",
-                                 "stage", "rank", "layers", "parameters", "forward", "backward",
-                                 "load", "sends");
+  std::string text =
+      fmt::format("{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>5}  {:>9}\n", "stage", "rank",
+                  "layers", width, "parameters", "forward", "backward", "load", "sends");
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    const std::string layers = stage.layers == 1 ? stage.first_name
-                                                 : fmt::format("{} … {} ({})", stage.first_name,
-                                                               stage.last_name, stage.layers);
-    text += fmt::format("{:>5}  {:>4}  {:<40}  {:>10}  {:>9}  {:>9}  {:>4.0f}%  {:>9}\n", s,
-                        stage.rank, layers, count_text(stage.parameters),
+    text += fmt::format("{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>4.0f}%  {:>9}\n", s,
+                        stage.rank, layers_text(stage), width, count_text(stage.parameters),
                         seconds_text(stage.forward_seconds),
                         seconds_text(stage.input_gradient_seconds + stage.weight_gradient_seconds),
                         slowest > 0 ? 100 * stage.seconds() / slowest : 100.0,
