@@ -7,24 +7,42 @@ namespace lockflight::plan {
 
 using schedule::ActionKind;
 
+namespace {
+
+double duration(ActionKind kind, const schedule::StageTimes& times) {
+  switch (kind) {
+    case ActionKind::forward:
+      return times.forward;
+    case ActionKind::input_gradient:
+      return times.input_gradient;
+    case ActionKind::weight_gradient:
+      return times.weight_gradient;
+    default:
+      return times.input_gradient + times.weight_gradient;
+  }
+}
+
+}  // namespace
+
 void RankLedger::wait(const EventTime& event) {
   if (event.time >= awaited_.time) {
     awaited_ = event;
   }
 }
 
-void RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin,
-                         double end) {
+double RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin) {
+  const double time = duration(action.kind, costs.times);
+  const double end = begin + time;
   if (!std::exchange(started_, true)) {
     rank_.begin = begin;
   }
   explain_idle(begin);
-  rank_.computing += end - begin;
-  rank_.busy += end - begin;
+  ++runs_[time];
   rank_.end = end;
   if (options_.keeps) {
     keep(action, costs, begin, end);
   }
+  return end;
 }
 
 // From the end of the last action to the begin of this one.
@@ -71,6 +89,10 @@ double RankLedger::in_shares(int activations) const {
 
 SimulatedRank RankLedger::result() const {
   SimulatedRank rank = rank_;
+  for (const auto& [time, count] : runs_) {
+    rank.computing += time * static_cast<double>(count);
+  }
+  rank.busy = rank.computing + update_;
   rank.peak_activations = in_shares(peak_activations_);
   return rank;
 }
@@ -81,7 +103,7 @@ void settle_idle_time(SimulatedStep& step) {
     busiest = std::max(busiest, rank.busy);
   }
   for (SimulatedRank& rank : step.ranks) {
-    rank.idle.tail = (step.makespan - rank.end) - (rank.busy - rank.computing);
+    rank.idle.tail = std::max(0.0, (step.makespan - rank.end) - (rank.busy - rank.computing));
     double left = busiest - rank.busy;
     for (double* const part :
          {&rank.idle.dependency, &rank.idle.tail, &rank.idle.transfer, &rank.idle.host}) {

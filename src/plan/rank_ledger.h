@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "lockflight/plan/simulate.h"
 
@@ -30,10 +31,10 @@ class RankLedger {
   /// The stream has stood at a wait for this event.
   void wait(const EventTime& event);
 
-  /// An F, I, W or B.
-  void compute(const schedule::Action& action, const StageCosts& costs, double begin, double end);
+  /// An F, I, W or B; returns its end.
+  double compute(const schedule::Action& action, const StageCosts& costs, double begin);
 
-  void update(double time) { rank_.busy += time; }
+  void update(double time) { update_ += time; }
 
   /// What is known of the rank, the idle time behind its last action and imbalance excepted.
   SimulatedRank result() const;
@@ -45,6 +46,10 @@ class RankLedger {
 
   LedgerOptions options_;
   SimulatedRank rank_;
+  // Runs of equal length are counted, not added up: ranks with equal work are then equally busy to
+  // the last bit, and none of it is called imbalance.
+  std::map<double, std::int64_t> runs_;  // by duration
+  double update_ = 0;
   bool started_ = false;
   int activations_ = 0;  // micro-batches in one stage
   int peak_activations_ = 0;

@@ -24,19 +24,6 @@ bool is_action(Opcode opcode) {
          opcode != Opcode::release;
 }
 
-double duration(const schedule::Action& action, const schedule::StageTimes& times) {
-  switch (action.kind) {
-    case ActionKind::forward:
-      return times.forward;
-    case ActionKind::input_gradient:
-      return times.input_gradient;
-    case ActionKind::weight_gradient:
-      return times.weight_gradient;
-    default:
-      return times.input_gradient + times.weight_gradient;
-  }
-}
-
 struct StreamState {
   int rank = 0;
   int partner = -1;      // the stream at the other end of its channel
@@ -217,8 +204,7 @@ class Simulation {
     StreamState& state = streams_[stream];
     const StageCosts& costs = costs_.stages[instruction.action.stage];
     const double begin = state.time;
-    state.time += duration(instruction.action, costs.times);
-    ledgers_[state.rank].compute(instruction.action, costs, begin, state.time);
+    state.time = ledgers_[state.rank].compute(instruction.action, costs, begin);
     add_span(stream, instruction, begin, state.time);
   }
 

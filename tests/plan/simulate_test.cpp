@@ -263,6 +263,17 @@ TEST(SimulateTest, CallsTheWorkThatAnotherRankHasMoreImbalance) {
   EXPECT_EQ(step.ranks[1].idle.tail, 2);
 }
 
+TEST(SimulateTest, CallsNoRoundingImbalance) {
+  StepCosts costs = even_costs(4, {0.1, 0.3, 0.7});
+  costs.link.latency = 0.01;
+  const auto step =
+      simulate_schedule(make_schedule("1f1b", {.ranks = 4, .micro_batches = 9}), costs);
+  for (const SimulatedRank& rank : step.ranks) {
+    EXPECT_EQ(rank.idle.imbalance, 0);
+    EXPECT_NEAR(rank.idle.total(), step.makespan - rank.busy, 1e-12);
+  }
+}
+
 // Two F and two B, which are enqueued from 10 to 40, then the norm and the update.
 TEST(SimulateTest, StartsNothingBeforeTheHostHasEnqueuedIt) {
   StepCosts costs = even_costs(1, {1, 1, 1});
