@@ -146,9 +146,9 @@ std::string beyond_limit(const std::vector<RankMemory>& memory, std::size_t limi
       bytes_text(worst->parameter_bytes), bytes_text(worst->gradient_bytes),
       bytes_text(worst->optimizer_bytes), bytes_text(worst->step_bytes), worst->peak_action,
       fmt::join(shares, ", "),
-      others == 0 ? ""
-                  : fmt::format("; {} other rank{} beyond it too", others,
-                                others == 1 ? " is" : "s are"));
+      others == 0
+          ? ""
+          : fmt::format("; {} other rank{} beyond it too", others, others == 1 ? " is" : "s are"));
 }
 
 }  // namespace plan

@@ -61,9 +61,8 @@ int layer_of(const nn::Model& model, const std::string& parameter) {
 }
 
 void check_limit(const Plan& plan) {
-  const std::string finding = plan.memory_limit_bytes == 0
-                                  ? ""
-                                  : plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
+  const std::string finding =
+      plan.memory_limit_bytes == 0 ? "" : plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
   if (!finding.empty()) {
     throw PlanError(
         finding + "; use more ranks, smaller or fewer micro-batches, or another schedule or split");
@@ -95,21 +94,20 @@ Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
   Plan plan;
   plan.batch_shape = {.micro_batch_rows = rows, .micro_batches = options.micro_batches};
   plan.memory_limit_bytes = options.memory_limit_bytes;
-  plan.schedule = schedule::make_schedule(options.schedule,
-                                          {.ranks = ranks,
-                                           .micro_batches = options.micro_batches,
-                                           .stages_per_rank = options.stages_per_rank});
+  plan.schedule =
+      schedule::make_schedule(options.schedule, {.ranks = ranks,
+                                                 .micro_batches = options.micro_batches,
+                                                 .stages_per_rank = options.stages_per_rank});
   const auto layers = plan::dry_run(model, rows, schedule::has_backward(plan.schedule));
   if (options.profile) {
     plan::check_fits(*options.profile, model, rows, "profile");
   }
   const plan::Profile profile =
       options.profile ? *options.profile : plan::estimate_profile(layers, rows, options.device);
-  plan.stages = make_stages(model, layers, profile,
-                            plan::split_layers(profile, plan.schedule, options),
-                            plan.schedule.placement);
-  plan.program =
-      plan::lower(plan.schedule, plan::tied_stages(model, plan.stages), options.lower);
+  plan.stages =
+      make_stages(model, layers, profile, plan::split_layers(profile, plan.schedule, options),
+                  plan.schedule.placement);
+  plan.program = plan::lower(plan.schedule, plan::tied_stages(model, plan.stages), options.lower);
   plan::check_proved(plan.program);
   plan.memory = plan::memory_of(model, plan, options.optimizer_states);
   check_limit(plan);

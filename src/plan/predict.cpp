@@ -7,9 +7,9 @@
 namespace lockflight::plan {
 
 StepCosts step_costs(const Plan& plan, const DeviceProfile& device) {
-  StepCosts costs{.link = {.latency = device.link_latency_seconds,
-                           .bandwidth = device.link_bytes_per_second},
-                  .host = device.host_seconds_per_action};
+  StepCosts costs{
+      .link = {.latency = device.link_latency_seconds, .bandwidth = device.link_bytes_per_second},
+      .host = device.host_seconds_per_action};
   for (const StagePlan& stage : plan.stages) {
     const auto bytes = static_cast<double>(stage.boundary_bytes);
     costs.stages.push_back({.times = {.forward = stage.forward_seconds,
@@ -24,8 +24,8 @@ StepCosts step_costs(const Plan& plan, const DeviceProfile& device) {
 Prediction predict(const Plan& plan, const Profile& profile, const DeviceProfile& device) {
   const SimulatedStep step = simulate(plan.program, step_costs(plan, device));
   Prediction prediction{
-      .source = fmt::format("{} {}", profile.measured ? "measured on" : "estimated for",
-                            profile.device),
+      .source =
+          fmt::format("{} {}", profile.measured ? "measured on" : "estimated for", profile.device),
       .step_seconds = step.makespan,
       .idle_share = step.idle_barrier(),
       .idle = {}};

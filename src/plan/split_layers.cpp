@@ -26,18 +26,17 @@ void check_split(const std::vector<int>& split, int layers, int stages) {
 
 partition::Layer layer_of(const LayerCost& cost, int optimizer_states) {
   const LayerMemory& memory = cost.memory;
-  const std::size_t peak =
-      std::max({memory.forward_peak_bytes, memory.input_gradient_peak_bytes,
-                memory.weight_gradient_peak_bytes});
+  const std::size_t peak = std::max({memory.forward_peak_bytes, memory.input_gradient_peak_bytes,
+                                     memory.weight_gradient_peak_bytes});
   const std::size_t saved = memory.saved_after_forward_bytes;
-  return {.forward = cost.seconds.forward,
-          .input_gradient = cost.seconds.input_gradient,
-          .weight_gradient = cost.seconds.weight_gradient,
-          .parameter_bytes =
-              static_cast<std::int64_t>(memory.parameter_bytes) * (2 + optimizer_states),
-          .saved_bytes = static_cast<std::int64_t>(saved),
-          .transient_bytes = static_cast<std::int64_t>(peak > saved ? peak - saved : 0),
-          .output_bytes = static_cast<std::int64_t>(cost.output_bytes)};
+  return {
+      .forward = cost.seconds.forward,
+      .input_gradient = cost.seconds.input_gradient,
+      .weight_gradient = cost.seconds.weight_gradient,
+      .parameter_bytes = static_cast<std::int64_t>(memory.parameter_bytes) * (2 + optimizer_states),
+      .saved_bytes = static_cast<std::int64_t>(saved),
+      .transient_bytes = static_cast<std::int64_t>(peak > saved ? peak - saved : 0),
+      .output_bytes = static_cast<std::int64_t>(cost.output_bytes)};
 }
 
 partition::Problem problem_of(const Profile& profile, const schedule::Schedule& schedule,

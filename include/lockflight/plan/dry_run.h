@@ -55,8 +55,8 @@ struct LayerProfile {
 };
 
 /// F, I and W of every layer on one micro-batch of `rows` rows; without `backward` F alone.
-/// Computes nothing and takes no memory.  Throws InvalidArgument, naming the layer, if shapes do not
-/// fit.
+/// Computes nothing and takes no memory.  Throws InvalidArgument, naming the layer, if shapes do
+/// not fit.
 std::vector<LayerProfile> dry_run(nn::Model& model, std::int64_t rows, bool backward = true);
 
 /// A row's spec with the number of rows in front: [T] becomes [rows, T].

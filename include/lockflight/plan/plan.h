@@ -72,9 +72,9 @@ struct StagePlan {
 
 /// What a step is expected to take, from the profile and a simulation of the program.
 struct Prediction {
-  std::string source;        ///< "measured on cpu", "estimated for h100-sxm"
-  double step_seconds = 0;   ///< of all forwards and backwards
-  double idle_share = 0;     ///< of the ranks' time up to a common end (the "barrier" definition)
+  std::string source;       ///< "measured on cpu", "estimated for h100-sxm"
+  double step_seconds = 0;  ///< of all forwards and backwards
+  double idle_share = 0;    ///< of the ranks' time up to a common end (the "barrier" definition)
   std::vector<plan::IdleTime> idle;  ///< of every rank, in seconds
 };
 
