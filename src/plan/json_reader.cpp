@@ -164,10 +164,11 @@ JsonObject JsonObject::object(const std::string& key) const {
   return {at(key), where_, path_of(key)};
 }
 
-std::vector<JsonObject> JsonObject::objects(const std::string& key) const {
+std::vector<JsonObject> JsonObject::objects(const std::string& key, std::size_t least) const {
   const Json& json = at(key);
-  if (!json.is_array() || json.empty()) {
-    refuse(key, fmt::format("is {}, expected a list of at least one object", shown(json)));
+  if (!json.is_array() || json.size() < least) {
+    refuse(key, fmt::format("is {}, expected a list of at least {} object{}", shown(json), least,
+                            least == 1 ? "" : "s"));
   }
   std::vector<JsonObject> objects;
   for (std::size_t i = 0; i < json.size(); ++i) {

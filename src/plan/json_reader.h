@@ -48,8 +48,8 @@ class JsonObject {
     return static_cast<std::size_t>(integer(key, 0));
   }
   JsonObject object(const std::string& key) const;
-  /// An array of objects, at least one.
-  std::vector<JsonObject> objects(const std::string& key) const;
+  /// An array of at least so many objects.
+  std::vector<JsonObject> objects(const std::string& key, std::size_t least = 1) const;
   std::vector<std::string> keys() const;
 
   /// Throws "where: path.key reason".

@@ -1,6 +1,5 @@
 #include "lockflight/plan/plan_json.h"
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -11,15 +10,25 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/schedule/csv.h"
+#include "plan/json_reader.h"
 
 namespace lockflight {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using plan::JsonObject;
 
 constexpr const char* kFormat = "lockflight plan";
 constexpr int kVersion = 1;
-constexpr std::size_t kMostBytes = std::size_t{1} << 60;  // sums of them do not overflow
+
+int int_of(const JsonObject& json, const char* key, int least) {
+  const std::int64_t value = json.integer(key, least);
+  if (!std::in_range<int>(value)) {
+    json.refuse(key, fmt::format("is {}, expected a whole number from {} to {}", value, least,
+                                 std::numeric_limits<int>::max()));
+  }
+  return static_cast<int>(value);
+}
 
 Json stage_json(const StagePlan& stage) {
   return {{"rank", stage.rank},
@@ -64,228 +73,150 @@ Json prediction_json(const Prediction& prediction) {
           {"idle", ranks}};
 }
 
-// A value with the way that leads to it, for messages.
-class Value {
- public:
-  Value(const Json& json, std::string path) : json_(json), path_(std::move(path)) {}
-
-  Value operator[](const char* key) const {
-    if (!json_.is_object() || !json_.contains(key)) {
-      refuse(fmt::format("has no '{}'", key));
-    }
-    return {json_.at(key), path_.empty() ? key : fmt::format("{}.{}", path_, key)};
-  }
-
-  std::vector<Value> list() const {
-    if (!json_.is_array()) {
-      refuse("is no list");
-    }
-    std::vector<Value> values;
-    for (std::size_t i = 0; i < json_.size(); ++i) {
-      values.emplace_back(json_[i], fmt::format("{}[{}]", path_, i));
-    }
-    return values;
-  }
-
-  std::string text() const {
-    if (!json_.is_string()) {
-      refuse("is no text");
-    }
-    return json_.get<std::string>();
-  }
-
-  template <typename Integer>
-  Integer integer(Integer least, Integer most = std::numeric_limits<Integer>::max()) const {
-    const bool fits =
-        json_.is_number_integer() &&
-        (!json_.is_number_unsigned() || json_.get<std::uint64_t>() <= std::uint64_t{1} << 62) &&
-        std::in_range<Integer>(json_.get<std::int64_t>()) && json_.get<Integer>() >= least &&
-        json_.get<Integer>() <= most;
-    if (!fits) {
-      refuse(
-          fmt::format("is {}, expected a whole number from {} to {}", json_.dump(), least, most));
-    }
-    return json_.get<Integer>();
-  }
-
-  double not_negative() const {
-    const double value = json_.is_number() ? json_.get<double>() : -1;
-    if (!(value >= 0) || !std::isfinite(value)) {
-      refuse(fmt::format("is {}, expected a number that is finite and not negative", json_.dump()));
-    }
-    return value;
-  }
-
-  std::size_t bytes() const { return integer<std::size_t>(0, kMostBytes); }
-
-  [[noreturn]] void refuse(const std::string& what) const {
-    throw DataError(fmt::format("plan: {} {}", path_.empty() ? "the file" : path_, what));
-  }
-
- private:
-  const Json& json_;
-  std::string path_;
-};
-
-StagePlan read_stage(const Value& value) {
-  return {.rank = value["rank"].integer<int>(0),
-          .first_layer = value["first_layer"].integer<int>(0),
-          .layers = value["layers"].integer<int>(1, 1'000'000),
-          .first_name = value["first_name"].text(),
-          .last_name = value["last_name"].text(),
-          .parameters = value["parameters"].integer<std::int64_t>(0),
-          .forward_flops = value["forward_flops"].not_negative(),
-          .boundary_bytes = value["boundary_bytes"].bytes(),
-          .forward_seconds = value["forward_seconds"].not_negative(),
-          .input_gradient_seconds = value["input_gradient_seconds"].not_negative(),
-          .weight_gradient_seconds = value["weight_gradient_seconds"].not_negative()};
+StagePlan read_stage(const JsonObject& json) {
+  return {.rank = int_of(json, "rank", 0),
+          .first_layer = int_of(json, "first_layer", 0),
+          .layers = int_of(json, "layers", 1),
+          .first_name = json.text("first_name"),
+          .last_name = json.text("last_name"),
+          .parameters = json.integer("parameters", 0),
+          .forward_flops = json.number("forward_flops"),
+          .boundary_bytes = json.bytes("boundary_bytes"),
+          .forward_seconds = json.number("forward_seconds"),
+          .input_gradient_seconds = json.number("input_gradient_seconds"),
+          .weight_gradient_seconds = json.number("weight_gradient_seconds")};
 }
 
-std::vector<StagePlan> read_stages(const Value& value, const schedule::Placement& placement) {
+std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Placement& placement) {
   std::vector<StagePlan> stages;
   int layer = 0;
-  for (const Value& entry : value.list()) {
+  for (const JsonObject& json : file.objects("stages")) {
     const auto number = static_cast<int>(stages.size());
-    const StagePlan& stage = stages.emplace_back(read_stage(entry));
+    const StagePlan& stage = stages.emplace_back(read_stage(json));
     if (stage.first_layer != layer) {
-      entry["first_layer"].refuse(fmt::format("is {}, but the stages before end with layer {}",
-                                              stage.first_layer, layer - 1));
+      json.refuse("first_layer", fmt::format("is {}, but the stages before end with layer {}",
+                                             stage.first_layer, layer - 1));
     }
-    if (number >= placement.stages() || stage.rank != placement.rank_of(number)) {
-      entry["rank"].refuse(fmt::format(
-          "is {}, but the schedule {}", stage.rank,
-          number >= placement.stages()
-              ? fmt::format("has only {} stages", placement.stages())
-              : fmt::format("runs stage {} on rank {}", number, placement.rank_of(number))));
+    if (number >= placement.stages()) {
+      json.refuse("rank", fmt::format("is {}, but the schedule has only {} stages", stage.rank,
+                                      placement.stages()));
+    }
+    if (stage.rank != placement.rank_of(number)) {
+      json.refuse("rank", fmt::format("is {}, but the schedule runs stage {} on rank {}",
+                                      stage.rank, number, placement.rank_of(number)));
     }
     layer += stage.layers;
   }
   if (static_cast<int>(stages.size()) != placement.stages()) {
-    value.refuse(
-        fmt::format("has {} stages, but the schedule has {}", stages.size(), placement.stages()));
+    file.refuse("stages", fmt::format("has {} stages, but the schedule has {}", stages.size(),
+                                      placement.stages()));
   }
   return stages;
 }
 
-schedule::Schedule read_schedule(const Value& value) {
-  std::string text;
-  for (const Value& row : value["rows"].list()) {
-    text += row.text() + "\n";
-  }
-  schedule::Schedule schedule;
+schedule::Schedule read_schedule(const JsonObject& file) {
+  const JsonObject json = file.object("schedule");
   try {
-    schedule = schedule::read_csv(text, value["name"].text());
+    return schedule::read_csv(json.text("csv"), json.text("name"));
   } catch (const Error& error) {
-    value["rows"].refuse(fmt::format("cannot be read: {}", error.what()));
+    json.refuse("csv", fmt::format("cannot be read: {}", error.what()));
   }
-  return schedule;
 }
 
-std::vector<plan::TiedStages> read_ties(const Value& value, int stages) {
+std::vector<plan::TiedStages> read_ties(const JsonObject& file, int stages) {
   std::vector<plan::TiedStages> ties;
-  for (const Value& entry : value.list()) {
-    const plan::TiedStages tie{.first = entry["first"].integer<int>(0, stages - 1),
-                               .second = entry["second"].integer<int>(0, stages - 1)};
-    if (tie.first > tie.second) {
-      entry["first"].refuse(
-          fmt::format("is {}, after the second stage, {}", tie.first, tie.second));
+  for (const JsonObject& json : file.objects("ties", 0)) {
+    const plan::TiedStages tie{.first = int_of(json, "first", 0),
+                               .second = int_of(json, "second", 0)};
+    if (tie.first > tie.second || tie.second >= stages) {
+      json.refuse("second", fmt::format("is {}, expected a stage from the first, {}, to {}",
+                                        tie.second, tie.first, stages - 1));
     }
     ties.push_back(tie);
   }
   return ties;
 }
 
-RankMemory read_memory(const Value& value) {
-  RankMemory memory{.parameter_bytes = value["parameter_bytes"].bytes(),
-                    .gradient_bytes = value["gradient_bytes"].bytes(),
-                    .optimizer_bytes = value["optimizer_bytes"].bytes(),
-                    .step_bytes = value["step_bytes"].bytes(),
-                    .step_peak_bytes = value["step_peak_bytes"].bytes(),
-                    .peak_action = value["peak_action"].text(),
+RankMemory read_memory(const JsonObject& json) {
+  RankMemory memory{.parameter_bytes = json.bytes("parameter_bytes"),
+                    .gradient_bytes = json.bytes("gradient_bytes"),
+                    .optimizer_bytes = json.bytes("optimizer_bytes"),
+                    .step_bytes = json.bytes("step_bytes"),
+                    .step_peak_bytes = json.bytes("step_peak_bytes"),
+                    .peak_action = json.text("peak_action"),
                     .peak_shares = {}};
   if (memory.step_peak_bytes > memory.step_bytes) {
-    value["step_peak_bytes"].refuse(fmt::format("is {}, more than the {} of the step's block",
-                                                memory.step_peak_bytes, memory.step_bytes));
+    json.refuse("step_peak_bytes", fmt::format("is {}, more than the {} of the step's block",
+                                               memory.step_peak_bytes, memory.step_bytes));
   }
-  for (const Value& share : value["peak_shares"].list()) {
-    memory.peak_shares.push_back({.what = share["what"].text(), .bytes = share["bytes"].bytes()});
+  for (const JsonObject& share : json.objects("peak_shares", 0)) {
+    memory.peak_shares.push_back({.what = share.text("what"), .bytes = share.bytes("bytes")});
   }
   return memory;
 }
 
-Prediction read_prediction(const Value& value) {
-  Prediction prediction{.source = value["source"].text(),
-                        .step_seconds = value["step_seconds"].not_negative(),
-                        .idle_share = value["idle_share"].not_negative(),
+Prediction read_prediction(const JsonObject& json) {
+  Prediction prediction{.source = json.text("source"),
+                        .step_seconds = json.number("step_seconds"),
+                        .idle_share = json.number("idle_share"),
                         .idle = {}};
-  for (const Value& rank : value["idle"].list()) {
-    prediction.idle.push_back({.dependency = rank["dependency"].not_negative(),
-                               .transfer = rank["transfer"].not_negative(),
-                               .imbalance = rank["imbalance"].not_negative(),
-                               .host = rank["host"].not_negative(),
-                               .tail = rank["tail"].not_negative()});
+  for (const JsonObject& rank : json.objects("idle")) {
+    prediction.idle.push_back({.dependency = rank.number("dependency"),
+                               .transfer = rank.number("transfer"),
+                               .imbalance = rank.number("imbalance"),
+                               .host = rank.number("host"),
+                               .tail = rank.number("tail")});
   }
   return prediction;
 }
 
-Plan read_plan(const Value& file) {
-  if (file["format"].text() != kFormat) {
-    file["format"].refuse(fmt::format("is '{}', expected '{}'", file["format"].text(), kFormat));
-  }
-  if (const int version = file["version"].integer<int>(0); version != kVersion) {
-    file["version"].refuse(
-        fmt::format("is {}, but this program reads version {}", version, kVersion));
-  }
+Plan read_plan(const JsonObject& file) {
+  file.expect_format(kFormat, kVersion);
   Plan plan;
-  plan.batch_shape = {
-      .micro_batch_rows = file["micro_batch_rows"].integer<std::int64_t>(1, 1'000'000'000),
-      .micro_batches = file["micro_batches"].integer<int>(1, 1'000'000'000)};
-  plan.schedule = read_schedule(file["schedule"]);
+  plan.batch_shape = {.micro_batch_rows = int_of(file, "micro_batch_rows", 1),
+                      .micro_batches = int_of(file, "micro_batches", 1)};
+  plan.schedule = read_schedule(file);
   if (plan.schedule.micro_batches != plan.batch_shape.micro_batches) {
-    file["micro_batches"].refuse(fmt::format("is {}, but the schedule has {}",
-                                             plan.batch_shape.micro_batches,
-                                             plan.schedule.micro_batches));
+    file.refuse("micro_batches",
+                fmt::format("is {}, but the schedule has {}", plan.batch_shape.micro_batches,
+                            plan.schedule.micro_batches));
   }
-  plan.stages = read_stages(file["stages"], plan.schedule.placement);
+  plan.stages = read_stages(file, plan.schedule.placement);
   try {
-    plan.program = plan::lower(plan.schedule, read_ties(file["ties"], plan.schedule.stages()));
+    plan.program = plan::lower(plan.schedule, read_ties(file, plan.schedule.stages()));
   } catch (const PlanError& error) {
-    file["schedule"].refuse(fmt::format("cannot run: {}", error.what()));
+    file.refuse("schedule", fmt::format("cannot run: {}", error.what()));
   }
-  for (const Value& rank : file["memory"].list()) {
+  for (const JsonObject& rank : file.objects("memory")) {
     plan.memory.push_back(read_memory(rank));
   }
   if (static_cast<int>(plan.memory.size()) != plan.ranks()) {
-    file["memory"].refuse(
-        fmt::format("is of {} ranks, but the schedule has {}", plan.memory.size(), plan.ranks()));
+    file.refuse("memory", fmt::format("is of {} ranks, but the schedule has {}", plan.memory.size(),
+                                      plan.ranks()));
   }
-  plan.memory_limit_bytes = file["memory_limit_bytes"].bytes();
-  plan.prediction = read_prediction(file["prediction"]);
+  plan.memory_limit_bytes = file.bytes("memory_limit_bytes");
+  plan.prediction = read_prediction(file.object("prediction"));
   return plan;
 }
 
 }  // namespace
 
 std::string plan_to_json(const Plan& plan) {
-  Json rows = Json::array();
-  for (std::size_t rank = 0; rank < plan.schedule.rows.size(); ++rank) {
-    schedule::Schedule row{.rows = {plan.schedule.rows[rank]}};
-    rows.push_back(schedule::write_csv(row, {.ends_last_row = false}));
-  }
   Json ties = Json::array();
   for (const plan::TiedStages& tie : plan.program.ties) {
     ties.push_back({{"first", tie.first}, {"second", tie.second}});
   }
-  Json json = {{"format", kFormat},
-               {"version", kVersion},
-               {"micro_batch_rows", plan.batch_shape.micro_batch_rows},
-               {"micro_batches", plan.batch_shape.micro_batches},
-               {"schedule", {{"name", plan.schedule.name}, {"rows", rows}}},
-               {"stages", Json::array()},
-               {"ties", ties},
-               {"memory", Json::array()},
-               {"memory_limit_bytes", plan.memory_limit_bytes},
-               {"prediction", prediction_json(plan.prediction)}};
+  Json json = {
+      {"format", kFormat},
+      {"version", kVersion},
+      {"micro_batch_rows", plan.batch_shape.micro_batch_rows},
+      {"micro_batches", plan.batch_shape.micro_batches},
+      {"schedule", {{"name", plan.schedule.name}, {"csv", schedule::write_csv(plan.schedule)}}},
+      {"stages", Json::array()},
+      {"ties", ties},
+      {"memory", Json::array()},
+      {"memory_limit_bytes", plan.memory_limit_bytes},
+      {"prediction", prediction_json(plan.prediction)}};
   for (const StagePlan& stage : plan.stages) {
     json["stages"].push_back(stage_json(stage));
   }
@@ -295,14 +226,9 @@ std::string plan_to_json(const Plan& plan) {
   return json.dump(1) + "\n";
 }
 
-Plan plan_from_json(std::string_view text) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw DataError(fmt::format("plan: is no JSON: {}", error.what()));
-  }
-  return read_plan(Value(json, ""));
+Plan plan_from_json(std::string_view text, const std::string& where) {
+  const nlohmann::json json = plan::parse_json(text, where);
+  return read_plan(JsonObject(json, where));
 }
 
 }  // namespace lockflight

@@ -28,6 +28,8 @@ ExitCode exit_code_of(const std::exception_ptr& failure) {
     std::rethrow_exception(failure);
   } catch (const InvalidArgument&) {
     return ExitCode::usage;
+  } catch (const PlanError&) {
+    return ExitCode::usage;
   } catch (const DataError&) {
     return ExitCode::data;
   } catch (const FileError&) {

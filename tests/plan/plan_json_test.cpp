@@ -47,9 +47,9 @@ struct Contradiction {
 
 TEST(PlanJsonTest, NamesWhatContradictsTheRest) {
   const std::vector<Contradiction> contradictions = {
-      {[](Json& j) { j["version"] = 2; }, "version is 2, but this program reads version 1"},
-      {[](Json& j) { j["format"] = "soup"; }, "format is 'soup', expected 'lockflight plan'"},
-      {[](Json& j) { j.erase("stages"); }, "the file has no 'stages'"},
+      {[](Json& j) { j["version"] = 2; }, "plan: version is 2, but this program reads version 1"},
+      {[](Json& j) { j["format"] = "soup"; }, "format is \"soup\", expected \"lockflight plan\""},
+      {[](Json& j) { j.erase("stages"); }, "stages is missing"},
       {[](Json& j) { j["stages"][1]["layers"] = -1; }, "stages[1].layers is -1, expected"},
       {[](Json& j) { j["stages"][1]["layers"] = 2.5; }, "stages[1].layers is 2.5, expected"},
       {[](Json& j) { j["stages"][1]["layers"] = 1e300; }, "stages[1].layers is 1e+300, expected"},
@@ -59,16 +59,18 @@ TEST(PlanJsonTest, NamesWhatContradictsTheRest) {
       {[](Json& j) { j["stages"].erase(2); }, "stages has 2 stages, but the schedule has 3"},
       {[](Json& j) { j["stages"].push_back(j["stages"][2]); }, "stages[3].first_layer is"},
       {[](Json& j) { j["stages"][0]["forward_flops"] = -1; },
-       "stages[0].forward_flops is -1, expected a number that is finite and not negative"},
+       "stages[0].forward_flops is -1, expected a number from"},
       {[](Json& j) { j["micro_batches"] = 5; }, "micro_batches is 5, but the schedule has 4"},
-      {[](Json& j) { j["schedule"]["rows"][1] = "1F0,soup"; }, "row 2, cell 2"},
-      {[](Json& j) { j["schedule"]["rows"][0] = "0B0,0F0,0F1,0B1,0F2,0B2,0F3,0B3"; },
+      {[](Json& j) { j["schedule"]["csv"] = "0F0\n1F0,soup\n"; }, "row 2, cell 2"},
+      {[](Json& j) {
+         j["schedule"]["csv"] = j["schedule"]["csv"].get<std::string>().replace(0, 3, "0B0");
+       },
        "schedule cannot run"},
-      {[](Json& j) { j["ties"][0]["second"] = 9; }, "ties[0].second is 9, expected"},
+      {[](Json& j) { j["ties"][0]["second"] = 9; }, "ties[0].second is 9, expected a stage"},
       {[](Json& j) { j["memory"].erase(0); }, "memory is of 2 ranks, but the schedule has 3"},
       {[](Json& j) { j["memory"][0]["step_peak_bytes"] = std::int64_t{1} << 40; },
        "memory[0].step_peak_bytes is 1099511627776, more than"},
-      {[](Json& j) { j["memory"] = 7; }, "memory is no list"},
+      {[](Json& j) { j["memory"] = 7; }, "memory is 7, expected a list"},
   };
   const Json good = Json::parse(plan_to_json(small_plan()));
   for (const Contradiction& contradiction : contradictions) {
@@ -81,8 +83,8 @@ TEST(PlanJsonTest, NamesWhatContradictsTheRest) {
 
 TEST(PlanJsonTest, NamesTheLineOfWhatIsNoJson) {
   EXPECT_THAT([] { plan_from_json("{\n \"format\": oops}"); },
-              ThrowsMessage<DataError>(HasSubstr("line 2, column 12")));
-  EXPECT_THAT([] { plan_from_json(""); }, ThrowsMessage<DataError>(HasSubstr("no JSON")));
+              ThrowsMessage<DataError>(HasSubstr("line 2, column")));
+  EXPECT_THAT([] { plan_from_json(""); }, ThrowsMessage<DataError>(HasSubstr("is no JSON")));
 }
 
 // Whatever is done to the text, it loads or ends in one sentence.

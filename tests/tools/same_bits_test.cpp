@@ -89,6 +89,22 @@ TEST_P(SameBitsTest, ForEveryScheduleSplitAndNumberOfThreads) {
   }
 }
 
+TEST_P(SameBitsTest, ForSeveralStagesARankAndHoweverTheCutIsFound) {
+  const Result expected = trainer_.train(model());
+  if (GetParam().ranks * 2 <= 7) {
+    for (const char* schedule : {"interleaved", "looped-bfs"}) {
+      EXPECT_EQ(trainer_.train(model() + ranks() + Words{"--schedule", schedule, "--chunks", "2"}),
+                expected)
+          << schedule;
+    }
+  }
+  for (const char* profile : {"measure", "estimate"}) {
+    EXPECT_EQ(trainer_.train(model() + ranks() + Words{"--split", "auto", "--profile", profile}),
+              expected)
+        << profile;
+  }
+}
+
 TEST_P(SameBitsTest, AfterASaveAndAResumeOnAnotherNumberOfRanks) {
   const Result expected = trainer_.train(model());
   const Words checkpoint = {"--checkpoint", trainer_.folder() + "/model", "--save-every", "1"};

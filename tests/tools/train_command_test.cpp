@@ -52,6 +52,32 @@ TEST_F(TrainCommandTest, ShowsStagesTimetableProgressBubbleSampleFilesAndWeights
               AllOf(HasSubstr("<svg"), HasSubstr("validation")));
 }
 
+TEST_F(TrainCommandTest, ADryRunPrintsThePlanAndStops) {
+  const std::string out =
+      train({"--dry-run", "--ranks", "2", "--checkpoint", folder_ / "model"}).out;
+  EXPECT_THAT(out, AllOf(HasSubstr("embedding … "), HasSubstr("peak of the step"),
+                         HasSubstr("proved complete"), HasSubstr("measured on cpu")));
+  EXPECT_THAT(out, testing::Not(HasSubstr("weights")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "model"));
+  const std::string json = train({"--dry-run", "--profile", "estimate", "--json"}).out;
+  EXPECT_EQ(nlohmann::json::parse(json)["prediction"]["source"], "estimated for cpu-2core");
+}
+
+TEST_F(TrainCommandTest, RefusesAPlanThatDoesNotFitTheMemory) {
+  const Words words = tiny_training() + Words{"--data", folder_ / "input.txt", "--ranks", "2"};
+  const Outcome refused = run_here(words + Words{"--memory", "100KiB"});
+  EXPECT_EQ(refused.exit_code, 64);
+  EXPECT_THAT(refused.err,
+              AllOf(HasSubstr("more than the limit of 100 KiB"), HasSubstr("whose peak is at")));
+  EXPECT_EQ(run_here(words + Words{"--memory", "1GiB"}).exit_code, 0);
+}
+
+TEST_F(TrainCommandTest, ComparesWhatWasExpectedWithWhatWasMeasured) {
+  EXPECT_THAT(train({"--ranks", "2"}).out,
+              AllOf(ContainsRegex("step +expected [0-9.]+ ms, measured [0-9.]+ ms"),
+                    ContainsRegex("1B +expected [0-9.]+ ms, measured [0-9.]+ ms")));
+}
+
 TEST_F(TrainCommandTest, PrintsAnObjectForEachLoggedStepAndALastOneForMachines) {
   std::istringstream lines(train({"--json", "--log-every", "2", "--validate-every", "4",
                                   "--loss-log", folder_ / "loss.txt"})
