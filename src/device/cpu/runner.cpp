@@ -18,6 +18,8 @@ template <class... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
 };
+template <typename... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;  // clang 14 does not find it by itself
 
 std::uint64_t runner_seed(const CpuDeviceOptions& options, int device, int runner) {
   return *options.chaos_seed * 0x9E3779B97F4A7C15U + static_cast<std::uint64_t>(device) * 1000U +

@@ -101,11 +101,11 @@ constexpr std::int64_t kRowsWorthTransposing = 128;
 
 void matmul(Team& team, float* c, const float* a, const float* b, const float* bias,
             MatmulShape shape, float beta) {
-  const auto [m, n, k, transpose_a, transpose_b] = shape;
-  const bool straighten = transpose_b && m >= kRowsWorthTransposing;
+  const bool straighten = shape.transpose_b && shape.m >= kRowsWorthTransposing;
   const Cut cut = straighten ? kStraightenedCut : kPlainCut;
-  const std::int64_t across = ceil_divide(n, cut.columns);
-  team.parallel_for(ceil_divide(m, cut.rows) * across, [&](std::int64_t piece) {
+  const std::int64_t across = ceil_divide(shape.n, cut.columns);
+  team.parallel_for(ceil_divide(shape.m, cut.rows) * across, [&](std::int64_t piece) {
+    const auto [m, n, k, transpose_a, transpose_b] = shape;
     const std::int64_t row = piece / across * cut.rows;
     const std::int64_t column = piece % across * cut.columns;
     const MatrixShape part{.rows = std::min(cut.rows, m - row),
