@@ -13,12 +13,6 @@ namespace lockflight::plan {
 
 using schedule::ActionKind;
 
-Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
-    : device_(device),
-      transport_(transport),
-      loss_(loss),
-      compute_(device.make_stream(StreamRole::compute)) {}
-
 namespace {
 
 // The device hands out planned places while this lives.
@@ -34,6 +28,12 @@ class PlannedPlaces {
 };
 
 }  // namespace
+
+Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
+    : device_(device),
+      transport_(transport),
+      loss_(loss),
+      compute_(device.make_stream(StreamRole::compute)) {}
 
 void Executor::enqueue(const Job& job, Step& step) {
   memory_.reset();

@@ -94,6 +94,7 @@ class Executor {
   Device& device_;
   Transport& transport_;
   nn::Loss& loss_;
+  std::optional<PlannedMemory> memory_;  // of the last step; outlives all tensors below
   std::map<int, Stage> stages_;
   std::vector<TiedParameters> ties_;
   std::unique_ptr<Stream> compute_;
@@ -102,7 +103,6 @@ class Executor {
   TensorView block_;
 
   // Of the step under way.
-  std::optional<PlannedMemory> memory_;  // outlives all tensors below
   const Job* job_ = nullptr;
   Step* step_ = nullptr;
   const Update* update_ = nullptr;
