@@ -339,7 +339,7 @@ class ProgressCheck {
       circle.push_back(stream);
       stream = waits_for(streams_[stream]);
     } while (stream != begin);
-    std::ranges::rotate(circle, std::ranges::min_element(circle));
+    std::rotate(circle.begin(), std::ranges::min_element(circle), circle.end());
     return circle;
   }
 
