@@ -335,6 +335,61 @@ TEST(ProveTest, RefusesProgramsOfNoShape) {
               HasSubstr("an action of the unknown kind 200"));
 }
 
+// Every change is of the first instruction of rank 1, or of the rank given, that starts so.
+TEST(ProveTest, RefusesInstructionsThatContradictThemselves) {
+  struct Change {
+    int rank;
+    const char* instruction;
+    std::function<void(Instruction&)> make;
+    const char* sentence;
+  };
+  const std::vector<Change> changes = {
+      {1, "compute 1F0", [](Instruction& i) { i.action.kind = schedule::ActionKind::unshard; },
+       "is to run what is no F, I, W or B"},
+      {1, "compute 1F0", [](Instruction& i) { i.action.stage = 3; }, "of no stage among 0 to 2"},
+      {1, "compute 1F0", [](Instruction& i) { i.action.micro_batch = 4; },
+       "no micro-batch among 0 to 3"},
+      {1, "compute 1F0", [](Instruction& i) { i.action.stage = 2; },
+       "belongs on rank 2, which holds stage 2"},
+      {1, "compute 1F0", [](Instruction& i) { i.slot = -1; },
+       "takes no slot, but there is the output of stage 0 for micro-batch 0"},
+      {1, "compute 1F0", [](Instruction& i) { i.output = i.slot; }, "fills slot 0, which is for"},
+      {2, "compute 2F0", [](Instruction& i) { i.output = i.slot; },
+       "fills slot 0, but there is nothing for it"},
+      {1, "compute 1F0", [](Instruction& i) { i.stream = 1; },
+       "is on stream 1, but runs on stream 0"},
+      {1, "allocate", [](Instruction& i) { i.stream = 1; }, "is on stream 1, but runs on stream 0"},
+      {1, "update", [](Instruction& i) { i.stream = 1; }, "is on stream 1, but runs on stream 0"},
+      {1, "send 1SEND_F0", [](Instruction& i) { i.action.micro_batch = 1; },
+       "is called so, but slot 2 is for 1SEND_F0"},
+      {1, "send 1SEND_F0", [](Instruction& i) { i.stream = 0; }, "is on stream 0, which computes"},
+      {1, "send 1SEND_F0", [](Instruction& i) { i.peer = 1; },
+       "peers are the other ranks of 0 to 2"},
+      {1, "send 1SEND_F0", [](Instruction& i) { i.peer = 0; }, "has peer 0, but is on stream 2"},
+      {1, "recv 1RECV_B0", [](Instruction& i) { i.stream = 2; }, "is on stream 2, which sends"},
+      {0, "reduce_tied", [](Instruction& i) { i.slot = 1; }, "names a tie that there is not"},
+      {0, "reduce_tied", [](Instruction& i) { i.peer = -1; }, "has peer -1"},
+      {0, "reduce_tied", [](Instruction& i) { i.peer = 1; }, "has peer 1, but is on stream"},
+      {0, "record", [](Instruction& i) { i.event = 1000; }, "names an event that there is not"},
+  };
+  for (const Change& change : changes) {
+    Program program = tied_program();
+    const std::size_t at = find(program, change.rank, change.instruction);
+    ASSERT_LT(at, program.ranks[change.rank].instructions.size()) << change.instruction;
+    change.make(program.ranks[change.rank].instructions[at]);
+    EXPECT_THAT(text_of(prove(program)), HasSubstr(change.sentence)) << change.instruction;
+  }
+}
+
+TEST(ProveTest, RefusesAnEventThatIsRecordedTwice) {
+  Program program = tied_program();
+  const std::size_t at = find(program, 1, "record");
+  put(program, 1, program.ranks[1].instructions.size(), program.ranks[1].instructions[at]);
+  EXPECT_THAT(text_of(prove(program)),
+              HasSubstr("record event 0 repeats instruction 1; an event is "
+                        "recorded once in a step"));
+}
+
 TEST(ProveTest, AForwardOnlyProgramNeitherSumsNorUpdates) {
   Program program = lower(make_schedule("forward-only", {.ranks = 2, .micro_batches = 2}), {});
   EXPECT_EQ(text_of(prove(program)), "");
