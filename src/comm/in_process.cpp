@@ -143,7 +143,8 @@ void InProcessTransport::check_route(const char* what, const Route& route) const
 }
 
 std::shared_ptr<Post> InProcessTransport::post(const TensorView& view, std::int32_t tag) const {
-  return std::make_shared<Post>(rank_, hub_->device(rank_), view, tag);
+  // Not make_shared: clang 14 cannot make an aggregate from arguments in parentheses.
+  return std::shared_ptr<Post>(new Post{rank_, hub_->device(rank_), view, tag});
 }
 
 void InProcessTransport::send(Stream& stream, const TensorView& from, const Route& route) {

@@ -20,9 +20,6 @@ namespace lockflight::comm {
 
 /// One end of a transfer.
 struct Post {
-  Post(int by, Device& on, const TensorView& bytes, std::int32_t with_tag)
-      : rank(by), device(on), view(bytes), tag(with_tag) {}
-
   int rank;
   Device& device;
   TensorView view;

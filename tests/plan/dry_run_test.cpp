@@ -12,6 +12,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/device/cpu_device.h"
+#include "lockflight/device/launch.h"
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/nn/layer_norm.h"
 #include "lockflight/nn/linear.h"
@@ -248,22 +249,44 @@ TEST(DryRunTest, ProductsOfGpt2FollowTheRuleOfSixOperationsPerWeightAndToken) {
   EXPECT_EQ(attention_backward, 2.5 * attention);
 }
 
-TEST(DryRunTest, CountsLaunchesThatAreAlikeTogether) {
-  nn::Model model =
-      nn::gpt2({.vocabulary = 64, .context = 8, .layers = 1, .heads = 1, .width = 16});
-  for (const LayerProfile& layer : dry_run(model, 1)) {
-    for (const LaunchedOperations* operations :
-         {&layer.forward, &layer.input_gradient, &layer.weight_gradient}) {
-      for (std::size_t i = 0; i < operations->size(); ++i) {
-        EXPECT_GE(operations->at(i).launches, 1);
-        for (std::size_t j = 0; j < i; ++j) {
-          EXPECT_FALSE(operations->at(i).name == operations->at(j).name &&
-                       operations->at(i).flops == operations->at(j).flops &&
-                       operations->at(i).bytes_moved == operations->at(j).bytes_moved);
-        }
-      }
-    }
+// Launches the same operations in all three functions.
+class Launcher final : public nn::Layer {
+ public:
+  Tensor forward(nn::Context& context, Tensor x, nn::Saved& /*saved*/) override {
+    launch(context, 1);
+    return x;
   }
+  Tensor backward_input(nn::Context& context, Tensor dy, nn::Saved& /*saved*/) override {
+    launch(context, 2);
+    return dy;
+  }
+  void backward_weight(nn::Context& context, nn::Saved& /*saved*/) override { launch(context, 3); }
+
+ private:
+  static void launch(nn::Context& context, double flops) {
+    const auto nothing = [](cpu::Team& /*team*/) {};
+    cpu::launch(context.stream(), {.name = "a", .flops = flops, .bytes_moved = 20}, nothing);
+    cpu::launch(context.stream(), {.name = "b", .flops = flops, .bytes_moved = 20}, nothing);
+    cpu::launch(context.stream(), {.name = "a", .flops = flops, .bytes_moved = 20}, nothing);
+    cpu::launch(context.stream(), {.name = "a", .flops = flops, .bytes_moved = 30}, nothing);
+    cpu::launch(context.stream(), {.name = "a", .flops = 40, .bytes_moved = 20}, nothing);
+  }
+};
+
+TEST(DryRunTest, CountsLaunchesThatAreAlikeTogetherForEachFunction) {
+  nn::Model model({.inputs = {{{4}}}, .targets = {{{4}}}},
+                  std::make_unique<nn::MeanSquaredError>());
+  model.add("first", std::make_unique<Launcher>());
+  model.add("last", std::make_unique<nn::Linear>(nn::LinearConfig{4, 4}));
+  const LayerProfile profile = dry_run(model, 1).front();
+  const auto launched = [](double flops) {
+    return LaunchedOperations{
+        {"a", 2, flops, 20}, {"b", 1, flops, 20}, {"a", 1, flops, 30}, {"a", 1, 40, 20}};
+  };
+  EXPECT_EQ(profile.forward, launched(1));
+  EXPECT_EQ(profile.input_gradient, launched(2));
+  EXPECT_EQ(profile.weight_gradient, launched(3));
+  EXPECT_EQ(flops_of(profile.input_gradient), 4 * 2 + 40);
 }
 
 TEST(DryRunTest, TakesNoTimeAndNoMemoryForAHundredBillionParameters) {

@@ -133,7 +133,7 @@ TEST(ForgottenWaitDeathTest, IsADataRaceThatThreadSanitizerReports) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   for (const Forgotten& forgotten : forgotten_waits()) {
     const auto run = [&] {
-      for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      for (std::uint64_t seed = 1; seed <= 200; ++seed) {
         losses_under_chaos(seed, &forgotten);
       }
     };

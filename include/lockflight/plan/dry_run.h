@@ -25,6 +25,7 @@ struct LaunchedOperation {
 /// In the order of their first launch.
 using LaunchedOperations = std::vector<LaunchedOperation>;
 
+/// Of all launches together.
 double flops_of(const LaunchedOperations& operations);
 
 /// What one layer by itself takes of memory for one micro-batch, every tensor counted as

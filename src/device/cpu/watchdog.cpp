@@ -27,8 +27,14 @@ void Watchdog::mark(std::atomic<std::uint64_t>& asleep_since, std::uint64_t valu
 
 void Watchdog::check() {
   const std::scoped_lock lock(mutex_);
-  const bool all_idle = std::ranges::all_of(devices_, [](CpuDevice* d) { return d->idle(); });
-  if (!all_idle || std::ranges::none_of(devices_, [](CpuDevice* d) { return d->outstanding(); })) {
+  const auto all_idle = [this] {
+    return std::ranges::all_of(devices_, [](CpuDevice* d) { return d->idle(); });
+  };
+  // What is outstanding may have been enqueued since the devices were looked at: then a host is no
+  // longer parked, or has rung, and no runner can fall asleep again before this ends.
+  if (!all_idle() ||
+      std::ranges::none_of(devices_, [](CpuDevice* d) { return d->outstanding(); }) ||
+      !all_idle()) {
     return;
   }
   std::vector<std::string> blocked;
