@@ -1,7 +1,6 @@
 #include "lockflight/plan/prove.h"
 
 #include <functional>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,7 +14,6 @@ namespace {
 
 using schedule::make_schedule;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 TEST(ProveTest, AcceptsEveryLoweredSchedule) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
@@ -281,58 +279,13 @@ TEST(ProveTest, FindsTheSameInTheSameOrderAgain) {
   EXPECT_EQ(prove(program).findings, prove(program).findings);
 }
 
-TEST(ProveTest, RefusesNumbersThatNameNothing) {
-  const std::vector<int> numbers = {-2, 17, 1 << 20, std::numeric_limits<int>::max(),
-                                    std::numeric_limits<int>::min()};
-  const Program whole = tied_program();
-  for (const int number : numbers) {
-    for (std::size_t i = 0; i < whole.ranks[0].instructions.size(); ++i) {
-      for (int Instruction::*const field :
-           {&Instruction::stream, &Instruction::slot, &Instruction::output, &Instruction::event,
-            &Instruction::peer}) {
-        Program program = whole;
-        program.ranks[0].instructions[i].*field = number;
-        prove(program);  // some do not look at it; none may crash
-      }
-      Program program = whole;
-      program.ranks[0].instructions[i].stream = number;
-      EXPECT_THAT(text_of(prove(program)),
-                  HasSubstr("is on stream " + std::to_string(number) + "; the rank has 4"));
-      program = whole;
-      program.ranks[0].instructions[i].action = {number, schedule::ActionKind::forward, number};
-      prove(program);
-    }
-  }
-}
-
-TEST(ProveTest, RefusesProgramsOfNoShape) {
-  EXPECT_THAT(text_of(prove({})), HasSubstr("0 ranks and 0 micro-batches"));
-  const auto refusal = [](const std::function<void(Program&)>& change) {
-    Program program = tied_program();
-    change(program);
-    return text_of(prove(program));
-  };
-  EXPECT_THAT(refusal([](Program& p) { p.ranks.pop_back(); }),
-              HasSubstr("instructions for 2 ranks, but stages lie on 3"));
-  EXPECT_THAT(refusal([](Program& p) { p.micro_batches = std::numeric_limits<int>::max(); }),
-              HasSubstr("it has 8 actions, but its 1 stages and 2147483647 micro-batches"));
-  EXPECT_THAT(refusal([](Program& p) { p.ranks[1].events = std::numeric_limits<int>::max(); }),
-              HasSubstr("rank 1: it says that it has 2147483647 events"));
-  EXPECT_THAT(refusal([](Program& p) { p.ranks[1].streams.clear(); }),
-              HasSubstr("rank 1: it has no stream"));
-  EXPECT_THAT(refusal([](Program& p) { p.ranks[1].streams[2].channel = 0; }),
-              HasSubstr("rank 1: two of its streams use channel 0"));
-  EXPECT_THAT(refusal([](Program& p) { p.ranks[1].slots[0].stage = 2; }),
-              HasSubstr("rank 1: slot 0 is for stage 2"));
-  EXPECT_THAT(refusal([](Program& p) { p.ties[0].second = 3; }),
-              HasSubstr("a tie of stages 0 and 3"));
-  EXPECT_THAT(
-      refusal([](Program& p) { p.ranks[1].instructions[0].opcode = static_cast<Opcode>(200); }),
-      HasSubstr("unknown operation 200"));
-  EXPECT_THAT(refusal([](Program& p) {
-                p.ranks[1].instructions[0].action.kind = static_cast<schedule::ActionKind>(200);
-              }),
-              HasSubstr("an action of the unknown kind 200"));
+TEST(ProveTest, RefusesAnEventThatIsRecordedTwice) {
+  Program program = tied_program();
+  const std::size_t at = find(program, 1, "record");
+  put(program, 1, program.ranks[1].instructions.size(), program.ranks[1].instructions[at]);
+  EXPECT_THAT(text_of(prove(program)),
+              HasSubstr("record event 0 repeats instruction 1; an event is "
+                        "recorded once in a step"));
 }
 
 TEST(ProveTest, AForwardOnlyProgramNeitherSumsNorUpdates) {
