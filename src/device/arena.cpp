@@ -36,6 +36,14 @@ bool Arena::begins_slab(const std::byte* data) const {
   return std::ranges::any_of(slabs_, [data](const Slab& slab) { return slab.data == data; });
 }
 
+std::vector<std::span<std::byte>> Arena::slabs() const {
+  std::vector<std::span<std::byte>> slabs;
+  for (const Slab& slab : slabs_) {
+    slabs.emplace_back(slab.data, slab.bytes);
+  }
+  return slabs;
+}
+
 std::byte* Arena::allocate(std::size_t bytes) {
   const std::size_t wanted = aligned_bytes(bytes);
   const auto find = [&] {

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "lockflight/device/memory_use.h"
@@ -35,6 +37,7 @@ class Arena {
   /// Adds a slab of `bytes` unless there is a free block that large.
   void reserve(std::size_t bytes);
   const MemoryUse& use() const { return use_; }
+  std::vector<std::span<std::byte>> slabs() const;
 
  private:
   struct Slab {

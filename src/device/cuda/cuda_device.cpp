@@ -47,7 +47,7 @@ std::exception_ptr error_of(const Complaint& complaint) {
 }  // namespace
 
 CudaDevice::CudaDevice(int number, const CudaDeviceOptions& options, Clock::time_point made)
-    : number_(number), options_(options), arena_(slabs()) {
+    : number_(number), options_(options), arena_(slab_source()) {
   make_current();
   clock_.emplace(made);
   void* pinned = nullptr;
@@ -62,7 +62,7 @@ CudaDevice::~CudaDevice() {
 
 void CudaDevice::make_current() const { check(cudaSetDevice(number_), "cudaSetDevice"); }
 
-SlabSource CudaDevice::slabs() const {
+SlabSource CudaDevice::slab_source() const {
   return {.take =
               [this](std::size_t bytes) {
                 make_current();
@@ -134,6 +134,9 @@ void CudaDevice::synchronize() {
     fail(std::current_exception());
   }
   if (const auto first = failure()) {
+    for (const Watch& watch : watches_) {
+      watch.failed();
+    }
     downloads_.clear();
     clock_->drop();
     std::rethrow_exception(first->error);
@@ -154,17 +157,24 @@ void CudaDevice::await_streams() {
   Backoff backoff;
   const auto begin = Clock::now();
   while (!failed() && busy()) {
-    for (const auto& monitor : monitors_) {
-      monitor();
+    for (const Watch& watch : watches_) {
+      watch.poll();
     }
     if (Clock::now() - begin > options_.deadline) {
-      throw TransportError(
-          fmt::format("cuda device {}: the step did not end within {} ms; another rank is gone or "
-                      "waits for this one",
-                      number_, options_.deadline.count()));
+      give_up();
     }
     backoff.pause();
   }
+}
+
+void CudaDevice::give_up() const {
+  std::string waiting;
+  for (const Watch& watch : watches_) {
+    waiting += watch.waiting();
+  }
+  throw TransportError(fmt::format("cuda device {}: {} had no answer within {} ms", number_,
+                                   waiting.empty() ? "what was enqueued" : waiting,
+                                   options_.deadline.count()));
 }
 
 // Everything has run: what went to the host is there.
@@ -175,6 +185,9 @@ void CudaDevice::finish_step() {
   }
   downloads_.clear();
   staging_.clear();
+  for (const Watch& watch : watches_) {
+    watch.idle();
+  }
   read_complaint();
 }
 

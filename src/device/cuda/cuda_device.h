@@ -10,6 +10,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -24,6 +27,15 @@
 namespace lockflight::cuda {
 
 class CudaStream;
+
+/// What looks after a device's transfers while the device is waited for.  All are called by the
+/// device's host thread.
+struct Watch {
+  std::function<void()> poll;            ///< throws the failure that it sees
+  std::function<void()> idle;            ///< everything enqueued has run
+  std::function<void()> failed;          ///< the device failed: nobody may go on waiting for it
+  std::function<std::string()> waiting;  ///< what has had no answer so far; may be empty
+};
 
 class CudaDevice final : public Device {
  public:
@@ -48,8 +60,9 @@ class CudaDevice final : public Device {
   int number() const { return number_; }
   void make_current() const;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  /// Called again and again while the device is waited for; what it throws becomes the failure.
-  void watch(std::function<void()> monitor) { monitors_.push_back(std::move(monitor)); }
+  /// All memory taken from CUDA so far, for transports that want to know it.
+  std::vector<std::span<std::byte>> slabs() const { return arena_.slabs(); }
+  void watch(Watch watch) { watches_.push_back(std::move(watch)); }
 
   // For streams, called by the host thread.
   void upload(cudaStream_t stream, const TensorView& to, const void* from);
@@ -70,9 +83,10 @@ class CudaDevice final : public Device {
   void release(std::byte* data, std::size_t bytes) noexcept override {
     arena_.release(data, bytes);
   }
-  SlabSource slabs() const;
+  SlabSource slab_source() const;
   void await_streams();
   bool busy() const;
+  [[noreturn]] void give_up() const;
   void finish_step();
   void read_complaint();
 
@@ -86,7 +100,7 @@ class CudaDevice final : public Device {
   Complaint* complaint_ = nullptr;  // pinned
   std::vector<Download> downloads_;
   std::vector<CudaStream*> streams_;
-  std::vector<std::function<void()>> monitors_;
+  std::vector<Watch> watches_;
   std::int32_t action_ = -1;
 
   std::atomic<bool> failed_{false};
