@@ -13,6 +13,7 @@
 #include "lockflight/plan/prove.h"
 #include "plan/executor.h"
 #include "plan/job.h"
+#include "plan/links.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
@@ -63,6 +64,7 @@ class Pipeline::Impl {
     blocks_.resize(world_.ranks());
     on_each_rank([this](RankContext& context) {
       context.device.reserve(plan_.memory.at(context.rank).arena_bytes());
+      context.transport.connect(plan::links_of(train_.program, context.rank));
       materialize(context);
       make_room(context, plan_.memory[context.rank].step_bytes);
     });

@@ -1,61 +1,26 @@
-#include "device/cpu/arena.h"
+#include "device/arena.h"
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 
-#include <fmt/format.h>
-#include <sys/mman.h>
-
-#include "lockflight/core/error.h"
-
-namespace lockflight::cpu {
+namespace lockflight {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kSlabUnit = std::size_t{2} << 20;
 
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
-// Maps one huge page more than asked for and gives back what lies before and after the aligned
-// part.
-std::byte* map_aligned(std::size_t bytes) {
-  void* mapped = ::mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) {
-    throw DeviceError(
-        fmt::format("cpu: the system has no {} MiB of memory for an arena: {}; use a "
-                    "smaller model or micro-batch, or more ranks",
-                    bytes >> 20, std::strerror(errno)));
-  }
-  auto* begin = static_cast<std::byte*>(mapped);
-  const std::size_t before =
-      (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
-  if (before != 0) {
-    ::munmap(begin, before);
-  }
-  if (before != kHugePage) {
-    ::munmap(begin + before + bytes, kHugePage - before);
-  }
-  return begin + before;
-}
+std::size_t round_up(std::size_t bytes) { return (bytes + kSlabUnit - 1) / kSlabUnit * kSlabUnit; }
 
 }  // namespace
 
 Arena::~Arena() {
   for (const Slab& slab : slabs_) {
-    ::munmap(slab.data, slab.bytes);
+    source_.give_back(slab.data, slab.bytes);
   }
 }
 
 void Arena::add_slab(std::size_t at_least) {
-  const std::size_t bytes = std::max(kSlabBytes, round_up(at_least, kHugePage));
-  std::byte* data = map_aligned(bytes);
-  ::madvise(data, bytes, MADV_HUGEPAGE);  // without it the arena is slower, not wrong
-  for (std::size_t offset = 0; offset < bytes; offset += 4096) {
-    data[offset] = std::byte{0};
-  }
+  const std::size_t bytes = std::max(kSlabBytes, round_up(at_least));
+  std::byte* data = source_.take(bytes);
   slabs_.push_back({data, bytes});
   free_.emplace(data, bytes);
   use_.reserved_bytes += bytes;
@@ -69,6 +34,14 @@ void Arena::reserve(std::size_t bytes) {
 
 bool Arena::begins_slab(const std::byte* data) const {
   return std::ranges::any_of(slabs_, [data](const Slab& slab) { return slab.data == data; });
+}
+
+std::vector<std::span<std::byte>> Arena::slabs() const {
+  std::vector<std::span<std::byte>> slabs;
+  for (const Slab& slab : slabs_) {
+    slabs.emplace_back(slab.data, slab.bytes);
+  }
+  return slabs;
 }
 
 std::byte* Arena::allocate(std::size_t bytes) {
@@ -116,4 +89,4 @@ void Arena::release(std::byte* data, std::size_t bytes) noexcept {
   }
 }
 
-}  // namespace lockflight::cpu
+}  // namespace lockflight
