@@ -1,7 +1,6 @@
-#include "ops/cuda/adamw.h"
-
 #include <cmath>
 
+#include "ops/cuda/adamw.h"
 #include "ops/cuda/elements.cuh"
 
 // Reference: tests/ops/adamw_test.cpp.

@@ -1,5 +1,4 @@
 #include "ops/cuda/clip_scale.h"
-
 #include "ops/cuda/launch.cuh"
 
 // Reference: tests/ops/clip_scale_test.cpp.

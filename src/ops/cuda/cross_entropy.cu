@@ -1,9 +1,8 @@
-#include "ops/cuda/cross_entropy.h"
-
 #include <cfloat>
 
 #include "ops/cuda/block.cuh"
 #include "ops/cuda/complain.cuh"
+#include "ops/cuda/cross_entropy.h"
 
 // N rows of V logits.  Reference: tests/ops/cross_entropy_test.cpp.
 // The maximum and the sum of exponentials come from one reading of the row: Milakov, Gimelshein

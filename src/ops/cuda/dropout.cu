@@ -1,5 +1,4 @@
 #include "ops/cuda/dropout.h"
-
 #include "ops/cuda/launch.cuh"
 
 // Reference: tests/ops/dropout_test.cpp.

@@ -1,6 +1,5 @@
-#include "ops/cuda/elementwise.h"
-
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/elementwise.h"
 
 // All arrays [count].  Reference: tests/ops/elementwise_test.cpp.
 
@@ -25,9 +24,8 @@ __global__ void accumulate(Y* y, const X* x, float factor, std::int64_t count) {
 // y may be x
 template <typename T>
 __global__ void scale(T* y, const T* x, float factor, std::int64_t count) {
-  for_each_element(count, [&](std::int64_t i) {
-    y[i] = static_cast<T>(static_cast<float>(x[i]) * factor);
-  });
+  for_each_element(
+      count, [&](std::int64_t i) { y[i] = static_cast<T>(static_cast<float>(x[i]) * factor); });
 }
 
 template <typename Y, typename X>

@@ -1,7 +1,6 @@
-#include "ops/cuda/embedding.h"
-
 #include "ops/cuda/block.cuh"
 #include "ops/cuda/complain.cuh"
+#include "ops/cuda/embedding.h"
 
 // N = B T tokens of a vocabulary of V, C channels.  Reference: tests/ops/embedding_test.cpp.
 

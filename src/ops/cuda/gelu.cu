@@ -1,8 +1,7 @@
-#include "ops/cuda/gelu.h"
-
 #include "ops/cuda/block.cuh"
 #include "ops/cuda/columns.cuh"
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/gelu.h"
 #include "ops/cuda/reduce.h"
 
 // gelu(x) = x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), and (1 + tanh u) / 2 is
@@ -33,9 +32,8 @@ __device__ inline float gelu_slope_of(float x) {
 //   y, x [count]; y may be x
 template <typename T>
 __global__ void gelu(T* y, const T* x, std::int64_t count) {
-  for_each_element(count, [&](std::int64_t i) {
-    y[i] = static_cast<T>(gelu_of(static_cast<float>(x[i])));
-  });
+  for_each_element(
+      count, [&](std::int64_t i) { y[i] = static_cast<T>(gelu_of(static_cast<float>(x[i]))); });
 }
 
 //   dx, dy, x [count]; dx may be dy

@@ -1,7 +1,6 @@
-#include "ops/cuda/layer_norm.h"
-
 #include "ops/cuda/block.cuh"
 #include "ops/cuda/columns.cuh"
+#include "ops/cuda/layer_norm.h"
 #include "ops/cuda/reduce.h"
 
 // N rows of C columns.  Reference: tests/ops/layer_norm_test.cpp.
@@ -36,8 +35,8 @@ __global__ void layer_norm(T* y, float* mean, float* rstd, const T* x, const flo
   });
 }
 
-// One block for each row.  With g = dy * gain and n the normalised x: dx = rstd * (g - mean(g) - n *
-// mean(g * n)).
+// One block for each row.  With g = dy * gain and n the normalised x: dx = rstd * (g - mean(g) - n
+// * mean(g * n)).
 //   dx, dy, x [N, C]; mean, rstd [N]; gain [C]; dx may be dy
 template <typename T>
 __global__ void layer_norm_backward_input(T* dx, const T* dy, const T* x, const float* mean,
@@ -96,9 +95,9 @@ void layer_norm_backward_input(Queue& queue, const TensorView& dx, const TensorV
                                const TensorView& gain) {
   const std::int64_t C = x.shape().columns();
   for_element_type(x.dtype(), [&]<typename T>(std::type_identity<T>) {
-    launch<kernels::layer_norm_backward_input<T>>(
-        queue, row_shape(x.shape().rows(), C), dx.as<T>(), dy.as<T>(), x.as<T>(), mean.as<float>(),
-        rstd.as<float>(), gain.as<float>(), C);
+    launch<kernels::layer_norm_backward_input<T>>(queue, row_shape(x.shape().rows(), C), dx.as<T>(),
+                                                  dy.as<T>(), x.as<T>(), mean.as<float>(),
+                                                  rstd.as<float>(), gain.as<float>(), C);
   });
 }
 

@@ -11,8 +11,7 @@ namespace lockflight::ops::cuda {
 ///   mean, rstd   [N]      written
 ///   gain, bias   [C]
 void layer_norm(Queue& queue, const TensorView& y, const TensorView& mean, const TensorView& rstd,
-                const TensorView& x, const TensorView& gain, const TensorView& bias,
-                float epsilon);
+                const TensorView& x, const TensorView& gain, const TensorView& bias, float epsilon);
 
 /// dx from dy.  dx may be dy.
 void layer_norm_backward_input(Queue& queue, const TensorView& dx, const TensorView& dy,

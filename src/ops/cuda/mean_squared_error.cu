@@ -1,5 +1,4 @@
 #include "ops/cuda/mean_squared_error.h"
-
 #include "ops/cuda/pieces.cuh"
 #include "ops/cuda/reduce.h"
 

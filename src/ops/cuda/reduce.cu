@@ -1,8 +1,7 @@
-#include "ops/cuda/reduce.h"
-
 #include "ops/cuda/columns.cuh"
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/pieces.cuh"
+#include "ops/cuda/reduce.h"
 
 // Reference: tests/ops/reduce_test.cpp.
 

@@ -1,8 +1,7 @@
-#include "ops/cuda/rms_norm.h"
-
 #include "ops/cuda/block.cuh"
 #include "ops/cuda/columns.cuh"
 #include "ops/cuda/reduce.h"
+#include "ops/cuda/rms_norm.h"
 
 // N rows of C columns.  Reference: tests/ops/rms_norm_test.cpp.
 
@@ -71,8 +70,8 @@ void rms_norm(Queue& queue, const TensorView& y, const TensorView& rstd, const T
               const TensorView& gain, float epsilon) {
   const std::int64_t C = x.shape().columns();
   for_element_type(x.dtype(), [&]<typename T>(std::type_identity<T>) {
-    launch<kernels::rms_norm<T>>(queue, row_shape(x.shape().rows(), C), y.as<T>(),
-                                 rstd.as<float>(), x.as<T>(), gain.as<float>(), C, epsilon);
+    launch<kernels::rms_norm<T>>(queue, row_shape(x.shape().rows(), C), y.as<T>(), rstd.as<float>(),
+                                 x.as<T>(), gain.as<float>(), C, epsilon);
   });
 }
 

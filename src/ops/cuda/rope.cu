@@ -1,6 +1,5 @@
-#include "ops/cuda/rope.h"
-
 #include "ops/cuda/launch.cuh"
+#include "ops/cuda/rope.h"
 
 // Reference: tests/ops/rope_test.cpp.
 

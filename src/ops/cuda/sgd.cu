@@ -1,6 +1,5 @@
-#include "ops/cuda/sgd.h"
-
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/sgd.h"
 
 // Reference: tests/ops/sgd_test.cpp.
 

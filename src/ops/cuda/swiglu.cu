@@ -1,6 +1,5 @@
-#include "ops/cuda/swiglu.h"
-
 #include "ops/cuda/block.cuh"
+#include "ops/cuda/swiglu.h"
 
 // N rows of F gates and F values of up.  Reference: tests/ops/swiglu_test.cpp.
 
