@@ -13,7 +13,8 @@ namespace {
 cpu::AttentionShape attention_shape(const Check& check, const TensorView& y,
                                     const TensorView& log_sum_exp, const TensorView& qkv,
                                     AttentionHeads heads) {
-  check.rank("y", y, 3, "[B, T, C]");
+  check.activation("y", y);
+  check.rank("y", y, 3, "[B, T, C]", y.dtype());
   const std::int64_t B = y.shape()[0];
   const std::int64_t T = y.shape()[1];
   const std::int64_t C = y.shape()[2];
@@ -24,7 +25,7 @@ cpu::AttentionShape attention_shape(const Check& check, const TensorView& y,
   if (K < 1 || H % K != 0) {
     check.refuse(fmt::format("{} heads cannot share {} heads of keys and values evenly", H, K));
   }
-  check.shape("qkv", qkv, {B, T, C + 2 * K * (C / H)}, "to match y and the heads");
+  check.shape("qkv", qkv, {B, T, C + 2 * K * (C / H)}, "to match y and the heads", y.dtype());
   check.shape("log_sum_exp", log_sum_exp, {B, H, T}, "to match y");
   return {.batch = B, .length = T, .heads = H, .key_value_heads = K, .channels = C};
 }
@@ -44,9 +45,7 @@ void attention(Stream& stream, const TensorView& y, const TensorView& log_sum_ex
   cost.flops = flops_of_products(shape, 2);
   launch(
       stream, cost,
-      [=](cpu::Team& team) {
-        cpu::attention(team, y.as<float>(), log_sum_exp.as<float>(), qkv.as<float>(), shape);
-      },
+      [=](cpu::Team& team) { cpu::attention(team, y, log_sum_exp.as<float>(), qkv, shape); },
       [&](auto& queue) { cuda::attention(queue, y, log_sum_exp, qkv, heads); });
 }
 
@@ -55,15 +54,14 @@ void attention_backward(Stream& stream, const TensorView& dqkv, const TensorView
                         AttentionHeads heads) {
   const Check check("attention_backward");
   const cpu::AttentionShape shape = attention_shape(check, y, log_sum_exp, qkv, heads);
-  check.shape("dy", dy, y.shape(), "to match y");
-  check.shape("dqkv", dqkv, qkv.shape(), "to match qkv");
+  check.shape("dy", dy, y.shape(), "to match y", y.dtype());
+  check.shape("dqkv", dqkv, qkv.shape(), "to match qkv", y.dtype());
   OpCost cost = cost_per_element("attention_backward", 0.0, {dqkv, dy, y, log_sum_exp, qkv});
   cost.flops = flops_of_products(shape, 5);
   launch(
       stream, cost,
       [=](cpu::Team& team) {
-        cpu::attention_backward(team, dqkv.as<float>(), dy.as<float>(), y.as<float>(),
-                                log_sum_exp.as<float>(), qkv.as<float>(), shape);
+        cpu::attention_backward(team, dqkv, dy, y, log_sum_exp.as<float>(), qkv, shape);
       },
       [&](auto& queue) { cuda::attention_backward(queue, dqkv, dy, y, log_sum_exp, qkv, heads); });
 }

@@ -19,7 +19,9 @@ cpu::EmbeddingShape embedding_shape(const Check& check, const TensorView& output
   const std::int64_t B = tokens.shape()[0];
   const std::int64_t T = tokens.shape()[1];
   const std::int64_t C = token_table.shape()[1];
-  check.shape("the output", output, {B, T, C}, "to match the tokens and their table");
+  check.activation("the output", output);
+  check.shape("the output", output, {B, T, C}, "to match the tokens and their table",
+              output.dtype());
   if (position_table) {
     check.rank("the position table", position_table, 2, "[positions, C]");
     const std::int64_t positions = position_table.shape()[0];
@@ -51,7 +53,7 @@ void embedding(Stream& stream, const TensorView& y, const TensorView& tokens,
       cost_per_element("embedding", position_table ? 1.0 : 0.0,
                        {y, y, tokens, positions_read(position_table, shape)}),
       [=](cpu::Team& team) {
-        cpu::embedding(team, y.as<float>(), tokens.as<std::int32_t>(), token_table.as<float>(),
+        cpu::embedding(team, y, tokens.as<std::int32_t>(), token_table.as<float>(),
                        position_table.as<float>(), shape);
       },
       [&](auto& queue) { cuda::embedding(queue, y, tokens, token_table, position_table); });
@@ -68,8 +70,8 @@ void embedding_backward(Stream& stream, const TensorView& dtoken_table,
       cost_per_element("embedding_backward", positions ? 2.0 : 1.0,
                        {dy, dy, dy, tokens, positions, positions}),
       [=](cpu::Team& team) {
-        cpu::embedding_backward(team, dtoken_table.as<float>(), dposition_table.as<float>(),
-                                dy.as<float>(), tokens.as<std::int32_t>(), shape);
+        cpu::embedding_backward(team, dtoken_table.as<float>(), dposition_table.as<float>(), dy,
+                                tokens.as<std::int32_t>(), shape);
       },
       [&](auto& queue) {
         cuda::embedding_backward(queue, dtoken_table, dposition_table, dy, tokens);

@@ -6,13 +6,24 @@
 
 namespace lockflight::ops {
 
-void Check::type(std::string_view name, const TensorView& tensor, DType dtype) const {
+void Check::there(std::string_view name, const TensorView& tensor) const {
   if (!tensor) {
     refuse(fmt::format("{} is an empty tensor; allocate it first", name));
   }
+}
+
+void Check::type(std::string_view name, const TensorView& tensor, DType dtype) const {
+  there(name, tensor);
   if (tensor.dtype() != dtype) {
     refuse(
         fmt::format("{} has type {}, expected {}", name, name_of(tensor.dtype()), name_of(dtype)));
+  }
+}
+
+void Check::activation(std::string_view name, const TensorView& tensor) const {
+  there(name, tensor);
+  if (tensor.dtype() != DType::f32 && tensor.dtype() != DType::bf16) {
+    refuse(fmt::format("{} has type {}, expected f32 or bf16", name, name_of(tensor.dtype())));
   }
 }
 

@@ -23,6 +23,8 @@ class Check {
 
   /// `tensor` is there and its elements are of `dtype`.
   void type(std::string_view name, const TensorView& tensor, DType dtype = DType::f32) const;
+  /// `tensor` is there and an activation: f32 or bf16.
+  void activation(std::string_view name, const TensorView& tensor) const;
   /// And its shape is `expected`, because of `reason`: "to match x".
   void shape(std::string_view name, const TensorView& tensor, const Shape& expected,
              std::string_view reason, DType dtype = DType::f32) const;
@@ -36,6 +38,8 @@ class Check {
   [[noreturn]] void refuse(std::string_view message) const;
 
  private:
+  void there(std::string_view name, const TensorView& tensor) const;
+
   std::string_view operation_;
 };
 

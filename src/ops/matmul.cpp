@@ -11,9 +11,12 @@ namespace lockflight::ops {
 void matmul(Stream& stream, const TensorView& c, const TensorView& a, const TensorView& b,
             const MatmulOptions& options) {
   const Check check("matmul");
-  check.type("a", a);
-  check.type("b", b);
-  check.type("c", c);
+  check.activation("a", a);
+  check.type("b", b, a.dtype());
+  check.activation("c", c);
+  if (c.dtype() != a.dtype()) {
+    check.type("c", c);
+  }
   const Shape& left = a.shape();
   const Shape& right = b.shape();
   const std::int64_t m = options.transpose_a ? left.columns() : left.rows();
@@ -38,9 +41,8 @@ void matmul(Stream& stream, const TensorView& c, const TensorView& a, const Tens
       stream,
       cost_per_element("matmul", 2.0 * static_cast<double>(k) + (bias ? 1.0 : 0.0),
                        {c, a, b, added_to, bias}),
-      [=, beta = options.accumulate ? 1.0F : 0.0F](cpu::Team& team) {
-        cpu::matmul(team, c.as<float>(), a.as<float>(), b.as<float>(), bias.as<float>(), shape,
-                    beta);
+      [=, accumulate = options.accumulate](cpu::Team& team) {
+        cpu::matmul(team, c, a, b, bias.as<float>(), shape, accumulate);
       },
       [&](auto& queue) { cuda::matmul(queue, c, a, b, options); });
 }

@@ -8,11 +8,11 @@ namespace lockflight::ops {
 
 void column_sum(Stream& stream, const TensorView& sums, const TensorView& x) {
   const Check check("column_sum");
-  check.type("x", x);
+  check.activation("x", x);
   check.shape("sums", sums, {x.shape().columns()}, "to match the columns of x");
   launch(
       stream, cost_per_element("column_sum", 1.0, {x, sums, sums}),
-      [=](cpu::Team& team) { cpu::column_sum(team, sums.as<float>(), x.as<float>(), matrix(x)); },
+      [=](cpu::Team& team) { cpu::column_sum(team, sums.as<float>(), x, matrix(x)); },
       [&](auto& queue) { cuda::column_sum(queue, sums, x); });
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 cpu::RopeShape rope_shape(const Check& check, std::string_view name, const TensorView& x,
                           const RopeOptions& options) {
-  check.rank(name, x, 3, "[B, T, columns]");
+  check.activation(name, x);
+  check.rank(name, x, 3, "[B, T, columns]", x.dtype());
   if (options.heads < 1 || options.head_width < 2 || options.head_width % 2 != 0) {
     check.refuse(
         fmt::format("{} heads of {} channels cannot be rotated in pairs; choose at least one "
@@ -34,10 +35,11 @@ cpu::RopeShape rope_shape(const Check& check, std::string_view name, const Tenso
 }
 
 // Sines and cosines, computed once for all sequences and heads, are not counted.
-OpCost rope_cost(std::string_view name, const cpu::RopeShape& shape) {
+OpCost rope_cost(std::string_view name, const TensorView& x, const cpu::RopeShape& shape) {
   const auto rotated =
       static_cast<double>(shape.batch * shape.length * shape.heads * shape.head_width);
-  return {.name = name, .flops = 3.0 * rotated, .bytes_moved = 2.0 * sizeof(float) * rotated};
+  const auto element = static_cast<double>(size_of(x.dtype()));
+  return {.name = name, .flops = 3.0 * rotated, .bytes_moved = 2.0 * element * rotated};
 }
 
 }  // namespace
@@ -45,16 +47,16 @@ OpCost rope_cost(std::string_view name, const cpu::RopeShape& shape) {
 void rope(Stream& stream, const TensorView& x, RopeOptions options) {
   const cpu::RopeShape shape = rope_shape(Check("rope"), "x", x, options);
   launch(
-      stream, rope_cost("rope", shape),
-      [=](cpu::Team& team) { cpu::rope(team, x.as<float>(), shape, options.base); },
+      stream, rope_cost("rope", x, shape),
+      [=](cpu::Team& team) { cpu::rope(team, x, shape, options.base); },
       [&](auto& queue) { cuda::rope(queue, x, options); });
 }
 
 void rope_backward(Stream& stream, const TensorView& dx, RopeOptions options) {
   const cpu::RopeShape shape = rope_shape(Check("rope_backward"), "dx", dx, options);
   launch(
-      stream, rope_cost("rope_backward", shape),
-      [=](cpu::Team& team) { cpu::rope_backward(team, dx.as<float>(), shape, options.base); },
+      stream, rope_cost("rope_backward", dx, shape),
+      [=](cpu::Team& team) { cpu::rope_backward(team, dx, shape, options.base); },
       [&](auto& queue) { cuda::rope_backward(queue, dx, options); });
 }
 

@@ -13,8 +13,8 @@ namespace {
 // `output` is y or dy, called `name`.
 void check_halves(const Check& check, std::string_view name, const TensorView& output,
                   const TensorView& x) {
-  check.type(name, output);
-  check.type("x", x);
+  check.activation("x", x);
+  check.type(name, output, x.dtype());
   if (x.shape().columns() != 2 * output.shape().columns() ||
       x.shape().rows() != output.shape().rows()) {
     check.refuse(fmt::format("x has shape {}, expected {} rows of {}, twice as wide as {} {}",
@@ -29,7 +29,7 @@ void swiglu(Stream& stream, const TensorView& y, const TensorView& x) {
   check_halves(Check("swiglu"), "y", y, x);
   launch(
       stream, cost_per_element("swiglu", 13.0, {y, x}),
-      [=](cpu::Team& team) { cpu::swiglu(team, y.as<float>(), x.as<float>(), matrix(y)); },
+      [=](cpu::Team& team) { cpu::swiglu(team, y, x, matrix(y)); },
       [&](auto& queue) { cuda::swiglu(queue, y, x); });
 }
 
@@ -37,12 +37,10 @@ void swiglu_backward(Stream& stream, const TensorView& dx, const TensorView& dy,
                      const TensorView& x) {
   const Check check("swiglu_backward");
   check_halves(check, "dy", dy, x);
-  check.shape("dx", dx, x.shape(), "to match x");
+  check.shape("dx", dx, x.shape(), "to match x", x.dtype());
   launch(
       stream, cost_per_element("swiglu_backward", 20.0, {dy, dx, x}),
-      [=](cpu::Team& team) {
-        cpu::swiglu_backward(team, dx.as<float>(), dy.as<float>(), x.as<float>(), matrix(dy));
-      },
+      [=](cpu::Team& team) { cpu::swiglu_backward(team, dx, dy, x, matrix(dy)); },
       [&](auto& queue) { cuda::swiglu_backward(queue, dx, dy, x); });
 }
 

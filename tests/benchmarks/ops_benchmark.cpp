@@ -111,15 +111,15 @@ void run(benchmark::State& state, double flops, double bytes, const std::functio
   }
 }
 
-void product(benchmark::State& state, MatmulShape shape, float beta) {
+void product(benchmark::State& state, MatmulShape shape, bool accumulate) {
   Team team(1);
   Arena arena(4 * 1536 * 1536);
   float* a = arena.take(shape.m * shape.k);
   float* b = arena.take(shape.k * shape.n);
   float* c = arena.take(shape.m * shape.n);
   run(state, 2.0 * static_cast<double>(shape.m * shape.n * shape.k), 0.0, [&] {
-    std::fill_n(c, beta == 0.0F ? 0 : 1, 0.0F);
-    ops::cpu::matmul(team, c, a, b, nullptr, shape, beta);
+    std::fill_n(c, accumulate ? 1 : 0, 0.0F);
+    ops::cpu::matmul(team, c, a, b, nullptr, shape, accumulate);
   });
 }
 
@@ -136,9 +136,9 @@ void register_products() {
     const MatmulShape forward{.m = N, .n = out, .k = in};
     const MatmulShape dx{.m = N, .n = in, .k = out, .transpose_b = true};
     const MatmulShape dweight{.m = in, .n = out, .k = N, .transpose_a = true};
-    benchmark::RegisterBenchmark((label + "/y").c_str(), product, forward, 0.0F);
-    benchmark::RegisterBenchmark((label + "/dx").c_str(), product, dx, 0.0F);
-    benchmark::RegisterBenchmark((label + "/dweight").c_str(), product, dweight, 1.0F);
+    benchmark::RegisterBenchmark((label + "/y").c_str(), product, forward, false);
+    benchmark::RegisterBenchmark((label + "/dx").c_str(), product, dx, false);
+    benchmark::RegisterBenchmark((label + "/dweight").c_str(), product, dweight, true);
   }
 }
 
@@ -314,15 +314,15 @@ class ReferenceStep {
 
   void linear(float* y, const float* x, const Weight& w, const float* bias, std::int64_t in,
               std::int64_t out) {
-    ops::cpu::matmul(team_, y, x, w.value, bias, {.m = N, .n = out, .k = in}, 0.0F);
+    ops::cpu::matmul(team_, y, x, w.value, bias, {.m = N, .n = out, .k = in}, false);
   }
 
   void linear_backward(float* dx, const float* dy, const float* x, const Weight& w, std::int64_t in,
                        std::int64_t out) {
     ops::cpu::matmul(team_, dx, dy, w.value, nullptr,
-                     {.m = N, .n = in, .k = out, .transpose_b = true}, 0.0F);
+                     {.m = N, .n = in, .k = out, .transpose_b = true}, false);
     ops::cpu::matmul(team_, w.gradient, x, dy, nullptr,
-                     {.m = in, .n = out, .k = N, .transpose_a = true}, 1.0F);
+                     {.m = in, .n = out, .k = N, .transpose_a = true}, true);
   }
 
   void normalise(float* y, float* statistics, const float* x, const Weight& gain,

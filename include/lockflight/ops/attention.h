@@ -19,16 +19,16 @@ struct AttentionHeads {
 
 /// Position t of each head gathers the values of positions 0 … t, weighted by the softmax of q . k
 /// / sqrt(D).
-///   y             [B, T, C]             f32
+///   y             [B, T, C]             f32 or bf16
 ///   log_sum_exp   [B, H, T]             f32; written for attention_backward
-///   qkv           [B, T, (H + 2 K) D]   f32: the queries of all heads, then keys, then values
+///   qkv           [B, T, (H + 2 K) D]   as y: the queries of all heads, then keys, then values
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void attention(Stream& stream, const TensorView& y, const TensorView& log_sum_exp,
                const TensorView& qkv, AttentionHeads heads);
 
 /// dqkv from dy and from what the forward pass was given and wrote.
-///   dqkv, qkv     [B, T, (H + 2 K) D]   f32
-///   dy, y         [B, T, C]             f32
+///   dqkv, qkv     [B, T, (H + 2 K) D]   f32 or bf16
+///   dy, y         [B, T, C]             as qkv
 ///   log_sum_exp   [B, H, T]             f32
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void attention_backward(Stream& stream, const TensorView& dqkv, const TensorView& dy,

@@ -11,7 +11,7 @@ namespace lockflight::ops {
 /// y[e] = x[e] / (1 - rate) with probability 1 - rate, else 0.  Element e is dropped if its word of
 /// `philox(key, ..)` is below rate 2^32.  The gradient is the same function of dy with the same
 /// key.
-///   x, y   the same shape   f32; y may be x
+///   x, y   the same shape   f32 or bf16, y as x; y may be x
 ///   rate   0 <= rate < 1
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes, types or rate do not
 /// fit. Source: Srivastava et al. 2014, JMLR 15, section 4.

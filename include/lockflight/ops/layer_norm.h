@@ -8,7 +8,7 @@
 namespace lockflight::ops {
 
 /// Normalises each row of x to mean 0 and variance 1, then scales and shifts it.
-///   x, y         [.., C]          f32; y may be x
+///   x, y         [.., C]          f32 or bf16, y as x; y may be x
 ///   gain, bias   [C]              f32
 ///   mean, rstd   one per row      f32; written for the backward functions
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
@@ -17,7 +17,7 @@ void layer_norm(Stream& stream, const TensorView& y, const TensorView& mean, con
                 float epsilon = 1e-5F);
 
 /// dx from dy.
-///   dx, dy, x    [.., C]          f32; dx may be dy
+///   dx, dy, x    [.., C]          all f32 or all bf16; dx may be dy
 ///   mean, rstd   one per row      f32, as layer_norm wrote them
 ///   gain         [C]              f32
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.

@@ -14,11 +14,11 @@ struct MatmulOptions {
   TensorView bias = {};     ///< [n] f32, added to every row; empty: none
 };
 
-/// c = op(a) op(b) + bias, or c += …  A tensor of more than two dimensions is the matrix of its
-/// rows: [B, T, C] counts as [B T, C].
-///   a   [m, k], or [k, m] with transpose_a   f32
-///   b   [k, n], or [n, k] with transpose_b   f32
-///   c   [m, n]                               f32; neither a nor b
+/// c = op(a) op(b) + bias, or c += …, summed up in f32.  A tensor of more than two dimensions is
+/// the matrix of its rows: [B, T, C] counts as [B T, C].
+///   a   [m, k], or [k, m] with transpose_a   f32 or bf16
+///   b   [k, n], or [n, k] with transpose_b   as a
+///   c   [m, n]                               f32, or as a; neither a nor b
 /// Weights are best kept as [in, out]: y = x W is the fastest product on a CPU.
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void matmul(Stream& stream, const TensorView& c, const TensorView& a, const TensorView& b,

@@ -9,7 +9,7 @@ namespace lockflight::ops {
 
 /// Adds the sum of each column of x to sums: the gradient of a bias.
 ///   sums   [C]       f32
-///   x      [.., C]   f32
+///   x      [.., C]   f32 or bf16
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void column_sum(Stream& stream, const TensorView& sums, const TensorView& x);
 

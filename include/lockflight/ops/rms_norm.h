@@ -8,7 +8,7 @@
 namespace lockflight::ops {
 
 /// Divides each row of x by its root mean square, then scales it.
-///   x, y   [.., C]          f32; y may be x
+///   x, y   [.., C]          f32 or bf16, y as x; y may be x
 ///   gain   [C]              f32
 ///   rstd   one per row      f32, 1 / sqrt(mean(x^2) + epsilon); written for the backward functions
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
@@ -16,7 +16,7 @@ void rms_norm(Stream& stream, const TensorView& y, const TensorView& rstd, const
               const TensorView& gain, float epsilon = 1e-5F);
 
 /// dx from dy.
-///   dx, dy, x   [.., C]          f32; dx may be dy
+///   dx, dy, x   [.., C]          all f32 or all bf16; dx may be dy
 ///   rstd        one per row      f32, as rms_norm wrote it
 ///   gain        [C]              f32
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.

@@ -22,7 +22,8 @@ struct RopeOptions {
 
 /// Rotates, in place, the pairs (i, i + D/2) of channels, i = 0 … D/2 - 1, of every rotated head by
 /// their angles.
-///   x   [B, T, at least heads D]   f32: the heads one after another, then what stays as it is
+///   x   [B, T, at least heads D]   f32 or bf16: the heads one after another, then what stays as it
+///                                  is
 /// Given queries, keys and values as `attention` takes them, it rotates queries and keys if `heads`
 /// counts both.  Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes, types or
 /// options do not fit.

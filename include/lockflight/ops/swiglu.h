@@ -8,14 +8,14 @@
 namespace lockflight::ops {
 
 /// y = silu(gate) * up with silu(g) = g / (1 + e^-g).
-///   y   [.., F]     f32
-///   x   [.., 2 F]   f32: in each row the F gates, then the F values of up
+///   y   [.., F]     as x
+///   x   [.., 2 F]   f32 or bf16: in each row the F gates, then the F values of up
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void swiglu(Stream& stream, const TensorView& y, const TensorView& x);
 
 /// dx from dy.
-///   dx, x   [.., 2 F]   f32; dx may be x
-///   dy      [.., F]     f32
+///   dx, x   [.., 2 F]   f32 or bf16; dx may be x
+///   dy      [.., F]     as x
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void swiglu_backward(Stream& stream, const TensorView& dx, const TensorView& dy,
                      const TensorView& x);

@@ -1,11 +1,14 @@
 #include "ops/cpu/attention.h"
 
+#include <array>
 #include <cmath>
+#include <span>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
 
+#include "ops/cpu/bfloat16.h"
 #include "ops/cpu/sgemm.h"
 #include "ops/cpu/vector-inl.h"
 
@@ -208,29 +211,118 @@ void attend_backward(float* dqkv, const float* dy, const float* y, const float* 
   });
 }
 
+// Of each of some positions, `width` channels in bf16.
+struct Channels {
+  std::int64_t first;   // at position 0
+  std::int64_t stride;  // from one position to the next
+  std::int64_t width;
+};
+
+// Heads of one sequence that see the same keys and values, by themselves: in bf16 they are widened
+// into scratch as if they were a sequence with no other heads, and rounded from there.
+struct Group {
+  Group(const Head& first, std::int64_t heads)
+      : shape{.batch = 1,
+              .length = first.T,
+              .heads = heads,
+              .key_value_heads = 1,
+              .channels = heads * first.D},
+        qkv{{{first.first_query, first.stride_qkv, shape.channels},
+             {first.first_key, first.stride_qkv, first.D},
+             {first.first_value, first.stride_qkv, first.D}}},
+        y{{{first.first, first.C, shape.channels}}} {}
+
+  AttentionShape shape;
+  std::array<Channels, 3> qkv;  // where these and their gradients lie
+  std::array<Channels, 1> y;
+};
+
+float* scratch_for(const Group& group, std::span<const Channels> channels, std::size_t buffer) {
+  std::int64_t width = 0;
+  for (const Channels& run : channels) {
+    width += run.width;
+  }
+  return thread_scratch(group.shape.length * width, buffer).data();
+}
+
+float* widened(const Group& group, ConstValues from, std::span<const Channels> channels,
+               std::size_t buffer) {
+  float* const wide = scratch_for(group, channels, buffer);
+  float* to = wide;
+  for (std::int64_t t = 0; t < group.shape.length; ++t) {
+    for (const auto& [first, stride, width] : channels) {
+      widen(to, from.bf16(first + t * stride), width);
+      to += width;
+    }
+  }
+  return wide;
+}
+
+void round_from(const float* wide, const Group& group, Values to,
+                std::span<const Channels> channels) {
+  for (std::int64_t t = 0; t < group.shape.length; ++t) {
+    for (const auto& [first, stride, width] : channels) {
+      round_to_bf16(to.bf16(first + t * stride), wide, width);
+      wide += width;
+    }
+  }
+}
+
+void attend_all(float* y, float* log_sum_exp, const float* qkv, const Head& head) {
+  for (std::int64_t begin = 0; begin < head.T; begin += kQueriesPerBlock) {
+    attend(y, log_sum_exp, qkv, head, begin);
+  }
+}
+
+void attend_all_backward(float* dqkv, const float* dy, const float* y, const float* log_sum_exp,
+                         const float* qkv, const Head& head, bool first_of_group) {
+  const std::int64_t last = (head.T - 1) / kQueriesPerBlock * kQueriesPerBlock;
+  for (std::int64_t begin = last; begin >= 0; begin -= kQueriesPerBlock) {
+    attend_backward(dqkv, dy, y, log_sum_exp, qkv, head, first_of_group, begin);
+  }
+}
+
 }  // namespace
 
-void attention(Team& team, float* y, float* log_sum_exp, const float* qkv, AttentionShape shape) {
+void attention(Team& team, Values y, float* log_sum_exp, ConstValues qkv, AttentionShape shape) {
   team.parallel_for(shape.batch * shape.heads, [&](std::int64_t index) {
     const Head head(shape, index / shape.heads, index % shape.heads);
-    for (std::int64_t begin = 0; begin < head.T; begin += kQueriesPerBlock) {
-      attend(y, log_sum_exp, qkv, head, begin);
+    if (qkv.is_f32()) {
+      attend_all(y.f32(), log_sum_exp, qkv.f32(), head);
+      return;
     }
+    const Group alone(head, 1);
+    float* wide_y = scratch_for(alone, alone.y, 1);
+    const float* wide_qkv = widened(alone, qkv, alone.qkv, 2);
+    attend_all(wide_y, log_sum_exp + head.first_row, wide_qkv, Head(alone.shape, 0, 0));
+    round_from(wide_y, alone, y, alone.y);
   });
 }
 
-void attention_backward(Team& team, float* dqkv, const float* dy, const float* y,
-                        const float* log_sum_exp, const float* qkv, AttentionShape shape) {
-  const std::int64_t group = shape.heads / shape.key_value_heads;  // heads that share their keys
-  const std::int64_t last = (shape.length - 1) / kQueriesPerBlock * kQueriesPerBlock;
+void attention_backward(Team& team, Values dqkv, ConstValues dy, ConstValues y,
+                        const float* log_sum_exp, ConstValues qkv, AttentionShape shape) {
+  const std::int64_t heads = shape.heads / shape.key_value_heads;  // that share their keys
   team.parallel_for(shape.batch * shape.key_value_heads, [&](std::int64_t index) {
-    for (std::int64_t i = 0; i < group; ++i) {
-      const Head head(shape, index / shape.key_value_heads,
-                      index % shape.key_value_heads * group + i);
-      for (std::int64_t begin = last; begin >= 0; begin -= kQueriesPerBlock) {
-        attend_backward(dqkv, dy, y, log_sum_exp, qkv, head, i == 0, begin);
+    const std::int64_t b = index / shape.key_value_heads;
+    const std::int64_t h = index % shape.key_value_heads * heads;
+    if (qkv.is_f32()) {
+      for (std::int64_t i = 0; i < heads; ++i) {
+        attend_all_backward(dqkv.f32(), dy.f32(), y.f32(), log_sum_exp, qkv.f32(),
+                            Head(shape, b, h + i), i == 0);
       }
+      return;
     }
+    const Head first(shape, b, h);
+    const Group group(first, heads);
+    float* wide_dqkv = scratch_for(group, group.qkv, 1);
+    const float* wide_dy = widened(group, dy, group.y, 2);
+    const float* wide_y = widened(group, y, group.y, 3);
+    const float* wide_qkv = widened(group, qkv, group.qkv, 4);
+    for (std::int64_t i = 0; i < heads; ++i) {
+      attend_all_backward(wide_dqkv, wide_dy, wide_y, log_sum_exp + first.first_row, wide_qkv,
+                          Head(group.shape, 0, i), i == 0);
+    }
+    round_from(wide_dqkv, group, dqkv, group.qkv);
   });
 }
 

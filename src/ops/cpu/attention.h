@@ -24,10 +24,10 @@ struct AttentionShape {
 ///   y               [B, T, H, D]
 ///   log_sum_exp     [B, H, T], of the scaled scores; written for attention_backward
 ///   qkv             [B, T, H + 2 K, D]: queries, keys, values
-void attention(Team& team, float* y, float* log_sum_exp, const float* qkv, AttentionShape shape);
+void attention(Team& team, Values y, float* log_sum_exp, ConstValues qkv, AttentionShape shape);
 
 /// dqkv [B, T, H + 2 K, D] from dy, y [B, T, H, D] and what the forward pass was given and wrote.
-void attention_backward(Team& team, float* dqkv, const float* dy, const float* y,
-                        const float* log_sum_exp, const float* qkv, AttentionShape shape);
+void attention_backward(Team& team, Values dqkv, ConstValues dy, ConstValues y,
+                        const float* log_sum_exp, ConstValues qkv, AttentionShape shape);
 
 }  // namespace lockflight::ops::cpu

@@ -74,20 +74,22 @@ void check_targets(const std::int32_t* targets, MatrixShape shape) {
 
 }  // namespace
 
-void cross_entropy(Team& team, float* losses, const float* logits, const std::int32_t* targets,
+void cross_entropy(Team& team, float* losses, ConstValues logits, const std::int32_t* targets,
                    MatrixShape shape) {
   cross_entropy_with_gradient(team, losses, nullptr, logits, targets, 0.0F, shape);
 }
 
-void cross_entropy_with_gradient(Team& team, float* losses, float* dlogits, const float* logits,
+void cross_entropy_with_gradient(Team& team, float* losses, Values dlogits, ConstValues logits,
                                  const std::int32_t* targets, float factor, MatrixShape shape) {
   check_targets(targets, shape);
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
                    const std::int64_t at = begin * shape.columns;
                    HWY_DYNAMIC_DISPATCH(cross_entropy_rows)
-                   (losses + begin, dlogits == nullptr ? nullptr : dlogits + at, logits + at,
-                    targets + begin, factor, {end - begin, shape.columns});
+                   (losses + begin, dlogits ? tile.write(dlogits, at, part.elements()) : nullptr,
+                    tile.read(logits, at, part.elements()), targets + begin, factor, part);
                  });
 }
 

@@ -11,11 +11,11 @@ namespace lockflight::ops::cpu {
 ///   logits   [N, V]
 ///   targets  [N], each in 0 … V - 1
 /// Throws InvalidArgument if a target is not.
-void cross_entropy(Team& team, float* losses, const float* logits, const std::int32_t* targets,
+void cross_entropy(Team& team, float* losses, ConstValues logits, const std::int32_t* targets,
                    MatrixShape shape);
 
 /// The same, and dlogits = factor (softmax(logits) - one_hot(targets)).   dlogits may be logits
-void cross_entropy_with_gradient(Team& team, float* losses, float* dlogits, const float* logits,
+void cross_entropy_with_gradient(Team& team, float* losses, Values dlogits, ConstValues logits,
                                  const std::int32_t* targets, float factor, MatrixShape shape);
 
 }  // namespace lockflight::ops::cpu

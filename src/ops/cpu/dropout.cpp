@@ -75,15 +75,17 @@ HWY_EXPORT(dropout_elements);
 
 }  // namespace
 
-void dropout(Team& team, float* y, const float* x, float rate, const RandomKey& key,
+void dropout(Team& team, Values y, ConstValues x, float rate, const RandomKey& key,
              std::int64_t count) {
   const auto threshold = static_cast<std::uint32_t>(static_cast<double>(rate) * 0x1.0p32);
   const float factor = 1.0F / (1.0F - rate);
   static_assert(kElementsPerPiece % 4 == 0, "a piece begins with a block");
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    Tile tile;
+    const std::int64_t part = end - begin;
     HWY_DYNAMIC_DISPATCH(dropout_elements)
-    (y + begin, x + begin, threshold, factor, key, static_cast<std::uint64_t>(begin) / 4,
-     end - begin);
+    (tile.write(y, begin, part), tile.read(x, begin, part), threshold, factor, key,
+     static_cast<std::uint64_t>(begin) / 4, part);
   });
 }
 

@@ -1,5 +1,7 @@
 #include "ops/cpu/elementwise.h"
 
+#include "ops/cpu/bfloat16.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/elementwise.cpp"
 #include <hwy/foreach_target.h>
@@ -40,33 +42,55 @@ HWY_EXPORT(accumulate_scaled_elements);
 
 }  // namespace
 
-void add(Team& team, float* z, const float* x, const float* y, std::int64_t count) {
+void add(Team& team, Values z, ConstValues x, ConstValues y, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(add_elements)(z + begin, x + begin, y + begin, end - begin);
+    Tile tile;
+    const std::int64_t part = end - begin;
+    HWY_DYNAMIC_DISPATCH(add_elements)
+    (tile.write(z, begin, part), tile.read(x, begin, part), tile.read(y, begin, part), part);
   });
 }
 
-void scale(Team& team, float* y, const float* x, float factor, std::int64_t count) {
+void scale(Team& team, Values y, ConstValues x, float factor, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(scale_elements)(y + begin, x + begin, factor, end - begin);
+    Tile tile;
+    const std::int64_t part = end - begin;
+    HWY_DYNAMIC_DISPATCH(scale_elements)
+    (tile.write(y, begin, part), tile.read(x, begin, part), factor, part);
   });
 }
 
-void accumulate_scaled(Team& team, float* y, const float* x, float factor, std::int64_t count) {
+void accumulate_scaled(Team& team, Values y, ConstValues x, float factor, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    HWY_DYNAMIC_DISPATCH(accumulate_scaled_elements)(y + begin, x + begin, factor, end - begin);
+    Tile tile;
+    const std::int64_t part = end - begin;
+    HWY_DYNAMIC_DISPATCH(accumulate_scaled_elements)
+    (tile.update(y, begin, part), tile.read(x, begin, part), factor, part);
   });
 }
 
-void copy(Team& team, float* y, const float* x, std::int64_t count) {
+void copy(Team& team, Values y, ConstValues x, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    std::copy(x + begin, x + end, y + begin);
+    const std::int64_t part = end - begin;
+    if (y.is_f32() && x.is_f32()) {
+      std::copy_n(x.f32(begin), part, y.f32(begin));
+    } else if (y.is_f32()) {
+      widen(y.f32(begin), x.bf16(begin), part);
+    } else if (x.is_f32()) {
+      round_to_bf16(y.bf16(begin), x.f32(begin), part);
+    } else {
+      std::copy_n(x.bf16(begin), part, y.bf16(begin));
+    }
   });
 }
 
-void fill(Team& team, float* y, float value, std::int64_t count) {
+void fill(Team& team, Values y, float value, std::int64_t count) {
   for_each_piece(team, count, kElementsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    std::fill(y + begin, y + end, value);
+    if (y.is_f32()) {
+      std::fill_n(y.f32(begin), end - begin, value);
+    } else {
+      std::fill_n(y.bf16(begin), end - begin, BFloat16(value));
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-// Elementwise arithmetic.  Every array has `count` elements.
+// Elementwise arithmetic.  All values have `count` elements.
 
 #pragma once
 
@@ -7,18 +7,18 @@
 namespace lockflight::ops::cpu {
 
 /// z = x + y.   z may be x or y
-void add(Team& team, float* z, const float* x, const float* y, std::int64_t count);
+void add(Team& team, Values z, ConstValues x, ConstValues y, std::int64_t count);
 
 /// y = factor x.   y may be x
-void scale(Team& team, float* y, const float* x, float factor, std::int64_t count);
+void scale(Team& team, Values y, ConstValues x, float factor, std::int64_t count);
 
 /// y += factor x
-void accumulate_scaled(Team& team, float* y, const float* x, float factor, std::int64_t count);
+void accumulate_scaled(Team& team, Values y, ConstValues x, float factor, std::int64_t count);
 
-/// y = x
-void copy(Team& team, float* y, const float* x, std::int64_t count);
+/// y = x, rounded or widened where they differ in type.
+void copy(Team& team, Values y, ConstValues x, std::int64_t count);
 
 /// y = value
-void fill(Team& team, float* y, float value, std::int64_t count);
+void fill(Team& team, Values y, float value, std::int64_t count);
 
 }  // namespace lockflight::ops::cpu

@@ -23,40 +23,44 @@ void check_tokens(const std::int32_t* tokens, EmbeddingShape shape) {
 
 }  // namespace
 
-void embedding(Team& team, float* y, const std::int32_t* tokens, const float* token_table,
+void embedding(Team& team, Values y, const std::int32_t* tokens, const float* token_table,
                const float* position_table, EmbeddingShape shape) {
   check_tokens(tokens, shape);
   const std::int64_t C = shape.channels;
   const MatrixShape rows{.rows = shape.batch * shape.length, .columns = C};
   for_each_piece(team, rows.rows, rows_per_piece(rows), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
+    Tile tile;
+    float* row = tile.write(y, begin * C, (end - begin) * C);
+    for (std::int64_t i = begin; i < end; ++i, row += C) {
       const float* token = token_table + tokens[i] * C;
       if (position_table == nullptr) {
-        std::copy_n(token, C, y + i * C);
+        std::copy_n(token, C, row);
         continue;
       }
       const float* position = position_table + i % shape.length * C;
       for (std::int64_t j = 0; j < C; ++j) {
-        y[i * C + j] = token[j] + position[j];
+        row[j] = token[j] + position[j];
       }
     }
   });
 }
 
-void embedding_backward(Team& team, float* dtoken_table, float* dposition_table, const float* dy,
+void embedding_backward(Team& team, float* dtoken_table, float* dposition_table, ConstValues dy,
                         const std::int32_t* tokens, EmbeddingShape shape) {
   check_tokens(tokens, shape);
   const std::int64_t C = shape.channels;
   for_each_piece(team, C, kColumnsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t part = end - begin;
     for (std::int64_t i = 0; i < shape.batch * shape.length; ++i) {
-      const float* gradient = dy + i * C;
-      float* token = dtoken_table + tokens[i] * C;
-      for (std::int64_t j = begin; j < end; ++j) {
+      Tile tile;
+      const float* gradient = tile.read(dy, i * C + begin, part);
+      float* token = dtoken_table + tokens[i] * C + begin;
+      for (std::int64_t j = 0; j < part; ++j) {
         token[j] += gradient[j];
       }
       if (dposition_table != nullptr) {
-        float* position = dposition_table + i % shape.length * C;
-        for (std::int64_t j = begin; j < end; ++j) {
+        float* position = dposition_table + i % shape.length * C + begin;
+        for (std::int64_t j = 0; j < part; ++j) {
           position[j] += gradient[j];
         }
       }

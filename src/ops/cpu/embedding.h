@@ -19,12 +19,12 @@ struct EmbeddingShape {
 ///   token_table      [V, C]
 ///   position_table   [at least T, C], or null
 /// Throws InvalidArgument if a token is outside.
-void embedding(Team& team, float* y, const std::int32_t* tokens, const float* token_table,
+void embedding(Team& team, Values y, const std::int32_t* tokens, const float* token_table,
                const float* position_table, EmbeddingShape shape);
 
 /// Adds dy [B, T, C] to the rows of dtoken_table and dposition_table (or null) that it came from,
 /// in ascending order of b, t.
-void embedding_backward(Team& team, float* dtoken_table, float* dposition_table, const float* dy,
+void embedding_backward(Team& team, float* dtoken_table, float* dposition_table, ConstValues dy,
                         const std::int32_t* tokens, EmbeddingShape shape);
 
 }  // namespace lockflight::ops::cpu

@@ -82,36 +82,44 @@ HWY_EXPORT(bias_gelu_backward_rows);
 
 }  // namespace
 
-void gelu(Team& team, float* y, const float* x, const float* bias, MatrixShape shape) {
+void gelu(Team& team, Values y, ConstValues x, const float* bias, MatrixShape shape) {
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
-                   const std::int64_t at = begin * shape.columns;
+                   Tile tile;
                    const MatrixShape part{.rows = end - begin, .columns = shape.columns};
+                   const std::int64_t at = begin * shape.columns;
+                   float* to = tile.write(y, at, part.elements());
+                   const float* from = tile.read(x, at, part.elements());
                    if (bias == nullptr) {
-                     HWY_DYNAMIC_DISPATCH(gelu_elements)(y + at, x + at, part.rows * part.columns);
+                     HWY_DYNAMIC_DISPATCH(gelu_elements)(to, from, part.elements());
                    } else {
-                     HWY_DYNAMIC_DISPATCH(bias_gelu_rows)(y + at, x + at, bias, part);
+                     HWY_DYNAMIC_DISPATCH(bias_gelu_rows)(to, from, bias, part);
                    }
                  });
 }
 
-void gelu_backward(Team& team, float* dx, const float* dy, const float* x, MatrixShape shape) {
-  for_each_piece(team, shape.rows, rows_per_piece(shape),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   const std::int64_t at = begin * shape.columns;
-                   HWY_DYNAMIC_DISPATCH(gelu_backward_elements)
-                   (dx + at, dy + at, x + at, (end - begin) * shape.columns);
-                 });
+void gelu_backward(Team& team, Values dx, ConstValues dy, ConstValues x, MatrixShape shape) {
+  for_each_piece(
+      team, shape.rows, rows_per_piece(shape), [&](std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const std::int64_t at = begin * shape.columns;
+        const std::int64_t count = (end - begin) * shape.columns;
+        HWY_DYNAMIC_DISPATCH(gelu_backward_elements)
+        (tile.write(dx, at, count), tile.read(dy, at, count), tile.read(x, at, count), count);
+      });
 }
 
-void bias_gelu_backward(Team& team, float* dx, float* dbias, const float* dy, const float* x,
+void bias_gelu_backward(Team& team, Values dx, float* dbias, ConstValues dy, ConstValues x,
                         const float* bias, MatrixShape shape) {
   sum_over_rows(
-      team, shape.rows, shape.columns,
+      team, shape, shape.columns,
       [&](float* partial, std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const MatrixShape part{.rows = end - begin, .columns = shape.columns};
         const std::int64_t at = begin * shape.columns;
         HWY_DYNAMIC_DISPATCH(bias_gelu_backward_rows)
-        (dx + at, partial, dy + at, x + at, bias, {end - begin, shape.columns});
+        (tile.write(dx, at, part.elements()), partial, tile.read(dy, at, part.elements()),
+         tile.read(x, at, part.elements()), bias, part);
       },
       [&](const float* partial) { accumulate(dbias, partial, shape.columns); });
 }

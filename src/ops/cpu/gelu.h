@@ -8,13 +8,14 @@
 namespace lockflight::ops::cpu {
 
 /// y = gelu(x + bias).   x, y [N, C], y may be x; bias [C] or null
-void gelu(Team& team, float* y, const float* x, const float* bias, MatrixShape shape);
+void gelu(Team& team, Values y, ConstValues x, const float* bias, MatrixShape shape);
 
 /// dx = dy * gelu'(x).   all [N, C]; dx may be dy
-void gelu_backward(Team& team, float* dx, const float* dy, const float* x, MatrixShape shape);
+void gelu_backward(Team& team, Values dx, ConstValues dy, ConstValues x, MatrixShape shape);
 
-/// dx = dy * gelu'(x + bias), and adds the column sums of dx to dbias [C].   dx may be dy
-void bias_gelu_backward(Team& team, float* dx, float* dbias, const float* dy, const float* x,
+/// dx = dy * gelu'(x + bias), and adds the column sums of dx, before it is rounded, to dbias [C].
+/// dx may be dy
+void bias_gelu_backward(Team& team, Values dx, float* dbias, ConstValues dy, ConstValues x,
                         const float* bias, MatrixShape shape);
 
 }  // namespace lockflight::ops::cpu

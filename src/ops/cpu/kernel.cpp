@@ -1,6 +1,6 @@
 #include "ops/cpu/kernel.h"
 
-#include <cstddef>
+#include <array>
 #include <new>
 
 namespace lockflight::ops::cpu {
@@ -33,9 +33,9 @@ class Scratch {
 
 }  // namespace
 
-std::span<float> thread_scratch(std::int64_t count) {
-  thread_local Scratch scratch;
-  return scratch.at_least(static_cast<std::size_t>(count));
+std::span<float> thread_scratch(std::int64_t count, std::size_t buffer) {
+  thread_local std::array<Scratch, kScratchBuffers> scratch;
+  return scratch[buffer].at_least(static_cast<std::size_t>(count));
 }
 
 }  // namespace lockflight::ops::cpu

@@ -1,17 +1,20 @@
 // What all CPU kernels share.
 //
-// A kernel computes on plain pointers to f32, dense and row-major, trusts its arguments, and cuts
-// its work by shape alone: every element is computed by one thread in one order, so its bits do not
-// depend on the size of the team nor on alignment. Symbols: B sequences, T positions, C channels, H
-// heads, D = C / H channels per head, V vocabulary.
+// A kernel computes on f32, dense and row-major, trusts its arguments, and cuts its work by shape
+// alone: every element is computed by one thread in one order, so its bits do not depend on the
+// size of the team nor on alignment. Activations may be bf16: those are `Values` (tile.h),
+// everything else is a plain pointer. Symbols: B sequences, T positions, C channels, H heads, D = C
+// / H channels per head, V vocabulary.
 
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "device/cpu/team.h"
+#include "ops/cpu/tile.h"
 
 namespace lockflight::ops::cpu {
 
@@ -20,6 +23,8 @@ using lockflight::cpu::Team;
 struct MatrixShape {
   std::int64_t rows;
   std::int64_t columns;
+
+  constexpr std::int64_t elements() const { return rows * columns; }
 };
 
 constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -40,8 +45,12 @@ void for_each_piece(Team& team, std::int64_t count, std::int64_t size, const Bod
   });
 }
 
-/// At least this many floats, 64-byte aligned, of this thread, valid until its next call here.
-/// Grows when needed, so the steady state allocates nothing.
-std::span<float> thread_scratch(std::int64_t count);
+/// How many scratch buffers a thread has: number 0 for what a kernel needs, the others for its
+/// tile.
+constexpr std::size_t kScratchBuffers = 1 + Tile::kMost;
+
+/// At least this many floats, 64-byte aligned, of this thread, valid until its next call here for
+/// the same buffer.  Grows when needed, so the steady state allocates nothing.
+std::span<float> thread_scratch(std::int64_t count, std::size_t buffer = 0);
 
 }  // namespace lockflight::ops::cpu

@@ -102,40 +102,47 @@ HWY_EXPORT(layer_norm_backward_weight_rows);
 
 }  // namespace
 
-void layer_norm(Team& team, float* y, float* mean, float* rstd, const float* x, const float* gain,
+void layer_norm(Team& team, Values y, float* mean, float* rstd, ConstValues x, const float* gain,
                 const float* bias, MatrixShape shape, float epsilon) {
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
                    const std::int64_t at = begin * shape.columns;
                    HWY_DYNAMIC_DISPATCH(layer_norm_rows)
-                   (y + at, mean + begin, rstd + begin, x + at, gain, bias,
-                    {end - begin, shape.columns}, epsilon);
+                   (tile.write(y, at, part.elements()), mean + begin, rstd + begin,
+                    tile.read(x, at, part.elements()), gain, bias, part, epsilon);
                  });
 }
 
-void layer_norm_backward_input(Team& team, float* dx, const float* dy, const float* x,
+void layer_norm_backward_input(Team& team, Values dx, ConstValues dy, ConstValues x,
                                const float* mean, const float* rstd, const float* gain,
                                MatrixShape shape) {
-  for_each_piece(
-      team, shape.rows, rows_per_piece(shape), [&](std::int64_t begin, std::int64_t end) {
-        const std::int64_t at = begin * shape.columns;
-        HWY_DYNAMIC_DISPATCH(layer_norm_backward_input_rows)
-        (dx + at, dy + at, x + at, mean + begin, rstd + begin, gain, {end - begin, shape.columns});
-      });
+  for_each_piece(team, shape.rows, rows_per_piece(shape),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
+                   const std::int64_t at = begin * shape.columns;
+                   HWY_DYNAMIC_DISPATCH(layer_norm_backward_input_rows)
+                   (tile.write(dx, at, part.elements()), tile.read(dy, at, part.elements()),
+                    tile.read(x, at, part.elements()), mean + begin, rstd + begin, gain, part);
+                 });
 }
 
-void layer_norm_backward_weight(Team& team, float* dgain, float* dbias, const float* dy,
-                                const float* x, const float* mean, const float* rstd,
+void layer_norm_backward_weight(Team& team, float* dgain, float* dbias, ConstValues dy,
+                                ConstValues x, const float* mean, const float* rstd,
                                 MatrixShape shape) {
   const std::int64_t columns = shape.columns;
   // One partial row holds the sums for dgain, then those for dbias.
   sum_over_rows(
-      team, shape.rows, 2 * columns,
+      team, shape, 2 * columns,
       [&](float* partial, std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const MatrixShape part{.rows = end - begin, .columns = columns};
         const std::int64_t at = begin * columns;
         HWY_DYNAMIC_DISPATCH(layer_norm_backward_weight_rows)
-        (partial, partial + columns, dy + at, x + at, mean + begin, rstd + begin,
-         {end - begin, columns});
+        (partial, partial + columns, tile.read(dy, at, part.elements()),
+         tile.read(x, at, part.elements()), mean + begin, rstd + begin, part);
       },
       [&](const float* partial) {
         accumulate(dgain, partial, columns);

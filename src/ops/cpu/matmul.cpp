@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "ops/cpu/matmul.cpp"
 #include <hwy/foreach_target.h>
 
+#include "ops/cpu/bf16_gemm.h"
 #include "ops/cpu/sgemm.h"
 #include "ops/cpu/vector-inl.h"
 
@@ -97,19 +98,24 @@ constexpr Cut kPlainCut{.rows = 128, .columns = 384};
 constexpr Cut kStraightenedCut{.rows = 512, .columns = 128};
 constexpr std::int64_t kRowsWorthTransposing = 128;
 
-}  // namespace
-
-void matmul(Team& team, float* c, const float* a, const float* b, const float* bias,
-            MatmulShape shape, float beta) {
-  const bool straighten = shape.transpose_b && shape.m >= kRowsWorthTransposing;
-  const Cut cut = straighten ? kStraightenedCut : kPlainCut;
+// Calls body(row, column, part) for the parts of a [m, n] result, each of which begins there.
+template <class Body>
+void for_each_part(Team& team, MatmulShape shape, Cut cut, const Body& body) {
   const std::int64_t across = ceil_divide(shape.n, cut.columns);
   team.parallel_for(ceil_divide(shape.m, cut.rows) * across, [&](std::int64_t piece) {
-    const auto [m, n, k, transpose_a, transpose_b] = shape;
     const std::int64_t row = piece / across * cut.rows;
     const std::int64_t column = piece % across * cut.columns;
-    const MatrixShape part{.rows = std::min(cut.rows, m - row),
-                           .columns = std::min(cut.columns, n - column)};
+    body(row, column,
+         MatrixShape{.rows = std::min(cut.rows, shape.m - row),
+                     .columns = std::min(cut.columns, shape.n - column)});
+  });
+}
+
+void matmul_f32(Team& team, float* c, const float* a, const float* b, const float* bias,
+                MatmulShape shape, bool accumulate) {
+  const bool straighten = shape.transpose_b && shape.m >= kRowsWorthTransposing;
+  const auto multiply = [&](std::int64_t row, std::int64_t column, MatrixShape part) {
+    const auto [m, n, k, transpose_a, transpose_b] = shape;
     const Operand left = transpose_a ? Operand{a + row, m, true} : Operand{a + row * k, k};
     Operand right = transpose_b ? Operand{b + column * k, k, true} : Operand{b + column, n};
     if (straighten) {
@@ -118,11 +124,37 @@ void matmul(Team& team, float* c, const float* a, const float* b, const float* b
       right = {straight, part.columns};
     }
     float* c_part = c + row * n + column;
-    sgemm({.m = part.rows, .n = part.columns, .k = k}, 1.0F, left, right, beta, c_part, n);
+    sgemm({.m = part.rows, .n = part.columns, .k = k}, 1.0F, left, right, accumulate ? 1.0F : 0.0F,
+          c_part, n);
     if (bias != nullptr) {
       HWY_DYNAMIC_DISPATCH(add_bias)(c_part, bias + column, n, part);
     }
-  });
+  };
+  for_each_part(team, shape, straighten ? kStraightenedCut : kPlainCut, multiply);
+}
+
+void matmul_bf16(Team& team, Values c, const BFloat16* a, const BFloat16* b, const float* bias,
+                 MatmulShape shape, bool accumulate) {
+  for_each_part(
+      team, shape, kPlainCut, [&](std::int64_t row, std::int64_t column, MatrixShape part) {
+        const auto [m, n, k, transpose_a, transpose_b] = shape;
+        bf16_gemm({.m = part.rows, .n = part.columns, .k = k},
+                  transpose_a ? Bf16Operand{a + row, m, true} : Bf16Operand{a + row * k, k},
+                  transpose_b ? Bf16Operand{b + column * k, k, true} : Bf16Operand{b + column, n},
+                  bias == nullptr ? nullptr : bias + column,
+                  {.values = c, .at = row * n + column, .stride = n, .accumulate = accumulate});
+      });
+}
+
+}  // namespace
+
+void matmul(Team& team, Values c, ConstValues a, ConstValues b, const float* bias,
+            MatmulShape shape, bool accumulate) {
+  if (a.is_f32()) {
+    matmul_f32(team, c.f32(), a.f32(), b.f32(), bias, shape, accumulate);
+  } else {
+    matmul_bf16(team, c, a.bf16(), b.bf16(), bias, shape, accumulate);
+  }
 }
 
 }  // namespace lockflight::ops::cpu

@@ -14,12 +14,12 @@ struct MatmulShape {
   bool transpose_b = false;
 };
 
-/// c = op(a) op(b) + beta c + bias.
+/// c = op(a) op(b) + bias, or c += …; summed up in f32.
 ///   a     [m, k], or [k, m] if transpose_a
-///   b     [k, n], or [n, k] if transpose_b
-///   c     [m, n]; not read if beta is 0
+///   b     [k, n], or [n, k] if transpose_b; of the type of a
+///   c     [m, n] of that type or f32
 ///   bias  [n], added to every row, or null
-void matmul(Team& team, float* c, const float* a, const float* b, const float* bias,
-            MatmulShape shape, float beta);
+void matmul(Team& team, Values c, ConstValues a, ConstValues b, const float* bias,
+            MatmulShape shape, bool accumulate);
 
 }  // namespace lockflight::ops::cpu

@@ -21,12 +21,15 @@ double add_squared_errors(float* dprediction, const float* prediction, const flo
 
 }  // namespace
 
-float mean_squared_error(Team& team, float* dprediction, const float* prediction,
-                         const float* target, float factor, std::int64_t count) {
+float mean_squared_error(Team& team, Values dprediction, ConstValues prediction, ConstValues target,
+                         float factor, std::int64_t count) {
   const float slope = factor * 2.0F / static_cast<float>(count);
   const double sum = sum_over_pieces(team, count, [&](std::int64_t begin, std::int64_t end) {
-    return add_squared_errors(dprediction == nullptr ? nullptr : dprediction + begin,
-                              prediction + begin, target + begin, slope, end - begin);
+    Tile tile;
+    const std::int64_t part = end - begin;
+    return add_squared_errors(dprediction ? tile.write(dprediction, begin, part) : nullptr,
+                              tile.read(prediction, begin, part), tile.read(target, begin, part),
+                              slope, part);
   });
   return static_cast<float>(sum / static_cast<double>(count));
 }

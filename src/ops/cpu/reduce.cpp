@@ -63,12 +63,14 @@ void accumulate(float* to, const float* from, std::int64_t count) {
   HWY_DYNAMIC_DISPATCH(accumulate_rows)(to, from, {.rows = 1, .columns = count});
 }
 
-void column_sum(Team& team, float* sums, const float* x, MatrixShape shape) {
+void column_sum(Team& team, float* sums, ConstValues x, MatrixShape shape) {
   sum_over_rows(
-      team, shape.rows, shape.columns,
+      team, shape, shape.columns,
       [&](float* partial, std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const MatrixShape part{.rows = end - begin, .columns = shape.columns};
         HWY_DYNAMIC_DISPATCH(accumulate_rows)
-        (partial, x + begin * shape.columns, {.rows = end - begin, .columns = shape.columns});
+        (partial, tile.read(x, begin * part.columns, part.elements()), part);
       },
       [&](const float* partial) { accumulate(sums, partial, shape.columns); });
 }

@@ -7,7 +7,7 @@
 namespace lockflight::ops::cpu {
 
 /// sums += the column sums of x.   x [N, C], sums [C]
-void column_sum(Team& team, float* sums, const float* x, MatrixShape shape);
+void column_sum(Team& team, float* sums, ConstValues x, MatrixShape shape);
 
 /// The mean of x, added up in f64.
 float mean(Team& team, const float* x, std::int64_t count);
@@ -19,19 +19,25 @@ double sum_of_squares(Team& team, const float* x, std::int64_t count);
 void accumulate(float* to, const float* from, std::int64_t count);
 
 /// The pattern behind every gradient of a bias or gain: cuts the rows into at most 64 blocks, has
-/// sum_block(partial, begin, end) add each block's rows to its own zeroed `partial` [width], then
-/// calls add(partial) on the calling thread for one block after another, ascending.
-template <class SumBlock, class Add>
-void sum_over_rows(Team& team, std::int64_t rows, std::int64_t width, const SumBlock& sum_block,
+/// sum_rows(partial, begin, end) add each block's rows to its own zeroed `partial` [width], some
+/// rows after the other, then calls add(partial) on the calling thread for one block after another,
+/// ascending.
+///   shape   of what is summed, which may be wider or narrower than its sums
+template <class SumRows, class Add>
+void sum_over_rows(Team& team, MatrixShape shape, std::int64_t width, const SumRows& sum_rows,
                    const Add& add) {
   constexpr std::int64_t kMostBlocks = 64;
   constexpr std::int64_t kFewestRows = 64;
+  const std::int64_t rows = shape.rows;
   const std::int64_t block = std::max(kFewestRows, ceil_divide(rows, kMostBlocks));
+  const std::int64_t step = rows_per_piece(shape);
   float* partials = thread_scratch(ceil_divide(rows, block) * width).data();
   for_each_piece(team, rows, block, [&](std::int64_t begin, std::int64_t end) {
     float* partial = partials + begin / block * width;
     std::fill_n(partial, width, 0.0F);
-    sum_block(partial, begin, end);
+    for (std::int64_t row = begin; row < end; row += step) {
+      sum_rows(partial, row, std::min(end, row + step));
+    }
   });
   for (std::int64_t begin = 0; begin < rows; begin += block) {
     add(partials + begin / block * width);

@@ -83,34 +83,43 @@ HWY_EXPORT(rms_norm_backward_weight_rows);
 
 }  // namespace
 
-void rms_norm(Team& team, float* y, float* rstd, const float* x, const float* gain,
+void rms_norm(Team& team, Values y, float* rstd, ConstValues x, const float* gain,
               MatrixShape shape, float epsilon) {
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
                    const std::int64_t at = begin * shape.columns;
                    HWY_DYNAMIC_DISPATCH(rms_norm_rows)
-                   (y + at, rstd + begin, x + at, gain, {end - begin, shape.columns}, epsilon);
+                   (tile.write(y, at, part.elements()), rstd + begin,
+                    tile.read(x, at, part.elements()), gain, part, epsilon);
                  });
 }
 
-void rms_norm_backward_input(Team& team, float* dx, const float* dy, const float* x,
+void rms_norm_backward_input(Team& team, Values dx, ConstValues dy, ConstValues x,
                              const float* rstd, const float* gain, MatrixShape shape) {
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
                    const std::int64_t at = begin * shape.columns;
                    HWY_DYNAMIC_DISPATCH(rms_norm_backward_input_rows)
-                   (dx + at, dy + at, x + at, rstd + begin, gain, {end - begin, shape.columns});
+                   (tile.write(dx, at, part.elements()), tile.read(dy, at, part.elements()),
+                    tile.read(x, at, part.elements()), rstd + begin, gain, part);
                  });
 }
 
-void rms_norm_backward_weight(Team& team, float* dgain, const float* dy, const float* x,
+void rms_norm_backward_weight(Team& team, float* dgain, ConstValues dy, ConstValues x,
                               const float* rstd, MatrixShape shape) {
   sum_over_rows(
-      team, shape.rows, shape.columns,
+      team, shape, shape.columns,
       [&](float* partial, std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const MatrixShape part{.rows = end - begin, .columns = shape.columns};
         const std::int64_t at = begin * shape.columns;
         HWY_DYNAMIC_DISPATCH(rms_norm_backward_weight_rows)
-        (partial, dy + at, x + at, rstd + begin, {end - begin, shape.columns});
+        (partial, tile.read(dy, at, part.elements()), tile.read(x, at, part.elements()),
+         rstd + begin, part);
       },
       [&](const float* partial) { accumulate(dgain, partial, shape.columns); });
 }

@@ -11,15 +11,15 @@ namespace lockflight::ops::cpu {
 ///   x, y   [N, C]; y may be x
 ///   rstd   [N], written
 ///   gain   [C]
-void rms_norm(Team& team, float* y, float* rstd, const float* x, const float* gain,
+void rms_norm(Team& team, Values y, float* rstd, ConstValues x, const float* gain,
               MatrixShape shape, float epsilon);
 
 /// dx from dy.  dx may be dy.
-void rms_norm_backward_input(Team& team, float* dx, const float* dy, const float* x,
+void rms_norm_backward_input(Team& team, Values dx, ConstValues dy, ConstValues x,
                              const float* rstd, const float* gain, MatrixShape shape);
 
 /// Adds the gradient of gain [C] to dgain.
-void rms_norm_backward_weight(Team& team, float* dgain, const float* dy, const float* x,
+void rms_norm_backward_weight(Team& team, float* dgain, ConstValues dy, ConstValues x,
                               const float* rstd, MatrixShape shape);
 
 }  // namespace lockflight::ops::cpu

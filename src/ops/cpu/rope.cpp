@@ -39,7 +39,7 @@ HWY_EXPORT(rotate_heads);
 
 // Work is cut by positions, so that all sequences and heads share a position's sines and cosines.
 // `direction` is 1 or -1.
-void rotate(Team& team, float* x, RopeShape shape, double base, double direction) {
+void rotate(Team& team, Values x, RopeShape shape, double base, double direction) {
   const std::int64_t half = shape.head_width / 2;
   const double ratio = std::pow(base, -1.0 / static_cast<double>(half));  // of successive angles
   const MatrixShape positions{.rows = shape.length, .columns = shape.batch * shape.columns};
@@ -55,8 +55,10 @@ void rotate(Team& team, float* x, RopeShape shape, double base, double direction
             angle *= ratio;
           }
           for (std::int64_t b = 0; b < shape.batch; ++b) {
+            Tile tile;
+            const std::int64_t at = (b * shape.length + t) * shape.columns;
             HWY_DYNAMIC_DISPATCH(rotate_heads)
-            (x + (b * shape.length + t) * shape.columns, cosine, sine, shape.heads, half);
+            (tile.update(x, at, 2 * half * shape.heads), cosine, sine, shape.heads, half);
           }
         }
       });
@@ -64,9 +66,9 @@ void rotate(Team& team, float* x, RopeShape shape, double base, double direction
 
 }  // namespace
 
-void rope(Team& team, float* x, RopeShape shape, double base) { rotate(team, x, shape, base, 1.0); }
+void rope(Team& team, Values x, RopeShape shape, double base) { rotate(team, x, shape, base, 1.0); }
 
-void rope_backward(Team& team, float* dx, RopeShape shape, double base) {
+void rope_backward(Team& team, Values dx, RopeShape shape, double base) {
   rotate(team, dx, shape, base, -1.0);
 }
 

@@ -19,9 +19,9 @@ struct RopeShape {
 ///   x[b, t, h, i], x[b, t, h, i + D/2] = (x cos a - x' sin a, x' cos a + x sin a)
 /// where x' is the second of the two.
 ///   x   [B, T, columns]
-void rope(Team& team, float* x, RopeShape shape, double base);
+void rope(Team& team, Values x, RopeShape shape, double base);
 
 /// The same by -a.
-void rope_backward(Team& team, float* dx, RopeShape shape, double base);
+void rope_backward(Team& team, Values dx, RopeShape shape, double base);
 
 }  // namespace lockflight::ops::cpu

@@ -8,14 +8,16 @@
 
 namespace lockflight::ops::cpu {
 
-void sgemm(ProductShape shape, float alpha, Operand a, Operand b, float beta, float* c,
-           std::int64_t c_stride) {
-  // oneDNN runs on OpenMP, whose thread count belongs to the thread that asks: every thread that
-  // comes here says once that it works alone.
+void use_one_thread() {
   [[maybe_unused]] thread_local const bool alone = [] {
     omp_set_num_threads(1);
     return true;
   }();
+}
+
+void sgemm(ProductShape shape, float alpha, Operand a, Operand b, float beta, float* c,
+           std::int64_t c_stride) {
+  use_one_thread();
   const dnnl_status_t status =
       dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', shape.m, shape.n, shape.k,
                  alpha, a.data, a.stride, b.data, b.stride, beta, c, c_stride);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace lockflight::ops::cpu {
@@ -18,7 +19,13 @@ struct ProductShape {
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
+
+  friend auto operator<=>(const ProductShape&, const ProductShape&) = default;
 };
+
+/// oneDNN runs on OpenMP, whose thread count belongs to the thread that asks: every thread that
+/// multiplies says, at its first call, that it works alone.
+void use_one_thread();
 
 /// C = alpha A B + beta C with A [m, k], B [k, n], C [m, n] of row stride c_stride.
 /// Throws DeviceError if oneDNN fails.

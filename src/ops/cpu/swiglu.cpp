@@ -59,21 +59,26 @@ HWY_EXPORT(swiglu_backward_rows);
 
 }  // namespace
 
-void swiglu(Team& team, float* y, const float* x, MatrixShape shape) {
-  for_each_piece(team, shape.rows, rows_per_piece(shape),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   const std::int64_t at = begin * shape.columns;
-                   HWY_DYNAMIC_DISPATCH(swiglu_rows)
-                   (y + at, x + 2 * at, {end - begin, shape.columns});
-                 });
+void swiglu(Team& team, Values y, ConstValues x, MatrixShape shape) {
+  for_each_piece(
+      team, shape.rows, rows_per_piece(shape), [&](std::int64_t begin, std::int64_t end) {
+        Tile tile;
+        const MatrixShape part{.rows = end - begin, .columns = shape.columns};
+        const std::int64_t at = begin * shape.columns;
+        HWY_DYNAMIC_DISPATCH(swiglu_rows)
+        (tile.write(y, at, part.elements()), tile.read(x, 2 * at, 2 * part.elements()), part);
+      });
 }
 
-void swiglu_backward(Team& team, float* dx, const float* dy, const float* x, MatrixShape shape) {
+void swiglu_backward(Team& team, Values dx, ConstValues dy, ConstValues x, MatrixShape shape) {
   for_each_piece(team, shape.rows, rows_per_piece(shape),
                  [&](std::int64_t begin, std::int64_t end) {
+                   Tile tile;
+                   const MatrixShape part{.rows = end - begin, .columns = shape.columns};
                    const std::int64_t at = begin * shape.columns;
                    HWY_DYNAMIC_DISPATCH(swiglu_backward_rows)
-                   (dx + 2 * at, dy + at, x + 2 * at, {end - begin, shape.columns});
+                   (tile.write(dx, 2 * at, 2 * part.elements()), tile.read(dy, at, part.elements()),
+                    tile.read(x, 2 * at, 2 * part.elements()), part);
                  });
 }
 

@@ -30,13 +30,13 @@ TEST_P(MatmulKernelTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWi
   for (int variant = 0; variant < 16; ++variant) {
     const bool transpose_a = (variant & 1) != 0;
     const bool transpose_b = (variant & 2) != 0;
-    const float beta = (variant & 4) != 0 ? 1.0F : 0.0F;
+    const bool accumulate = (variant & 4) != 0;
     const bool biased = (variant & 8) != 0;
     SCOPED_TRACE(variant);
     Doubles expected(static_cast<std::size_t>(m * n));
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t j = 0; j < n; ++j) {
-        double sum = static_cast<double>(beta * before[i * n + j]);
+        double sum = accumulate ? static_cast<double>(before[i * n + j]) : 0.0;
         sum += biased ? static_cast<double>(bias[j]) : 0.0;
         for (std::int64_t l = 0; l < k; ++l) {
           sum += static_cast<double>(a[transpose_a ? l * m + i : i * k + l]) *
@@ -49,7 +49,7 @@ TEST_P(MatmulKernelTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWi
     on_every_target(
         before,
         [&](Team& team, float* c) {
-          matmul(team, c, a.data(), b.data(), biased ? bias.data() : nullptr, shape, beta);
+          matmul(team, c, a.data(), b.data(), biased ? bias.data() : nullptr, shape, accumulate);
         },
         [&](const Floats& c) { expect_close(c, expected, 1e-5); });
   }
@@ -59,7 +59,7 @@ TEST(MatmulKernelTest, DoesNotReadWhatItOverwrites) {
   const Floats ones(4, 1.0F);
   Floats c(4, NAN);
   Team team(1);
-  matmul(team, c.data(), ones.data(), ones.data(), nullptr, {.m = 2, .n = 2, .k = 2}, 0.0F);
+  matmul(team, c.data(), ones.data(), ones.data(), nullptr, {.m = 2, .n = 2, .k = 2}, false);
   EXPECT_EQ(c, Floats(4, 2.0F));
 }
 
