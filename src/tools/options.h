@@ -85,6 +85,7 @@ struct SampleOptions {
   std::int64_t top_k = 0;  ///< 0: all
   std::uint64_t seed = 1;
   int ranks = 1;
+  std::string device = "auto";
   int threads_per_rank = 1;
   bool json = false;
 };
@@ -135,7 +136,11 @@ struct SimulateOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate };
+struct DevicesOptions {
+  bool json = false;
+};
+
+enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate, devices };
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -147,6 +152,7 @@ struct Invocation {
   ProveOptions prove;
   PlanCommandOptions plan;
   SimulateOptions simulate;
+  DevicesOptions devices;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

@@ -51,8 +51,8 @@ PlanOptions plan_options(const std::string& schedule, const std::vector<int>& sp
           .split = split};
 }
 
-class BoundaryTest : public ::testing::TestWithParam<Streams> {};
-INSTANTIATE_TEST_SUITE_P(On, BoundaryTest, ::testing::ValuesIn(test::all_streams()),
+class BoundaryTest : public test::StreamsTest {};
+INSTANTIATE_TEST_SUITE_P(On, BoundaryTest, ::testing::ValuesIn(test::all_streams_and_gpus()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(BoundaryTest, TwoTensorsCrossItWithTheBitsOfOneRank) {
@@ -71,7 +71,7 @@ TEST_P(BoundaryTest, TwoTensorsCrossItWithTheBitsOfOneRank) {
     }
     return results;
   };
-  const auto expected = gradients_on("gpipe", {4}, {});
+  const auto expected = gradients_on("gpipe", {4}, test::plainest(GetParam()));
   EXPECT_EQ(expected.size(), 2U + 4U);
   for (const std::string schedule : {"gpipe", "1f1b"}) {
     for (const std::vector<int>& split :

@@ -242,7 +242,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{train({"--schedule", "2f2b"}), "no schedule \"2f2b\""},
         Refused{train({"--schedule", "forward-only"}), "cannot train"},
         Refused{train({"--split", "1,1"}), "must add up to 4 (blocks), or to 11"},
-        Refused{train({"--device", "cuda"}), "this build has no CUDA"},
         Refused{train({"--device", "tpu"}), "tpu"}, Refused{train({"--streams", "many"}), "many"},
         Refused{train({"--chaos-seed", "1"}), "--streams chaos"},
         Refused{train({"--threads-per-rank", "0"}), "--threads-per-rank is 0"},
