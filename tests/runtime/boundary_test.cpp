@@ -51,8 +51,8 @@ PlanOptions plan_options(const std::string& schedule, const std::vector<int>& sp
           .split = split};
 }
 
-class BoundaryTest : public test::StreamsTest {};
-INSTANTIATE_TEST_SUITE_P(On, BoundaryTest, ::testing::ValuesIn(test::all_streams_and_gpus()),
+class BoundaryTest : public ::testing::TestWithParam<Streams> {};
+INSTANTIATE_TEST_SUITE_P(On, BoundaryTest, ::testing::ValuesIn(test::all_streams()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(BoundaryTest, TwoTensorsCrossItWithTheBitsOfOneRank) {
