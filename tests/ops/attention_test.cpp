@@ -133,7 +133,7 @@ class AttentionTest : public OpTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(On, AttentionTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, AttentionTest, test::all_backends(), test::backend_name);
 
 // One block, several blocks of queries, tails of each; heads that share their keys and values by
 // twos, threes, and all of them.
