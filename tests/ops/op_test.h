@@ -50,6 +50,9 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
   TensorView tensor(const Shape& shape, const Tokens& values) {
     return place({shape, DType::i32}, values.data());
   }
+  TensorView tensor(const Shape& shape, const Bf16s& values) {
+    return place({shape, DType::bf16}, values.data());
+  }
   TensorView tensor(const Shape& shape, const Doubles& values) {
     return place({shape, DType::f64}, values.data());
   }
