@@ -2,13 +2,17 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
 
 #include "virtual_gpu/control.h"
 
@@ -18,6 +22,25 @@ inline void check(cudaError_t status) {
   if (status != cudaSuccess) {
     throw std::runtime_error(cudaGetErrorName(status));
   }
+}
+
+/// A test of what only the virtual machine does.
+class OnVirtualGpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!virtual_gpu::present()) {
+      GTEST_SKIP() << "this is a real GPU";
+    }
+  }
+};
+
+/// The kinds of all reports so far, which are taken.
+inline std::vector<std::string> reported_kinds() {
+  std::vector<std::string> kinds;
+  for (const virtual_gpu::Report& report : virtual_gpu::take_reports()) {
+    kinds.push_back(report.kind);
+  }
+  return kinds;
 }
 
 /// 0, 1, 2, ...
@@ -50,6 +73,58 @@ class Event {
 
  private:
   cudaEvent_t event_ = nullptr;
+};
+
+/// Waits until a stream has run all that it holds, by asking.
+inline cudaError_t poll(cudaStream_t stream) {
+  for (;;) {
+    const cudaError_t status = cudaStreamQuery(stream);
+    if (status != cudaErrorNotReady) {
+      return status;
+    }
+  }
+}
+
+using StreamMemoryFunction = CUresult (*)(CUstream stream, CUdeviceptr word, cuuint32_t value,
+                                          unsigned flags);
+
+inline StreamMemoryFunction stream_memory_function(const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found{};
+  check(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found));
+  return reinterpret_cast<StreamMemoryFunction>(function);
+}
+
+/// Enqueues: the stream waits until the word is at least `value`.
+inline void wait_value(cudaStream_t stream, std::uint32_t* word, std::uint32_t value) {
+  const auto wait = stream_memory_function("cuStreamWaitValue32");
+  ASSERT_EQ(wait(stream, reinterpret_cast<CUdeviceptr>(word), value, CU_STREAM_WAIT_VALUE_GEQ),
+            CUDA_SUCCESS);
+}
+/// Enqueues: the stream sets the word.
+inline void write_value(cudaStream_t stream, std::uint32_t* word, std::uint32_t value) {
+  const auto write = stream_memory_function("cuStreamWriteValue32");
+  ASSERT_EQ(write(stream, reinterpret_cast<CUdeviceptr>(word), value, CU_STREAM_WRITE_VALUE_DEFAULT),
+            CUDA_SUCCESS);
+}
+
+/// Words in pinned memory, zero at first.
+template <typename T>
+class PinnedArray {
+ public:
+  explicit PinnedArray(int size) {
+    void* data = nullptr;
+    check(cudaMallocHost(&data, size * sizeof(T)));
+    data_ = static_cast<T*>(data);
+    std::fill_n(data_, size, T{});
+  }
+  ~PinnedArray() { cudaFreeHost(data_); }
+  PinnedArray(const PinnedArray&) = delete;
+  PinnedArray& operator=(const PinnedArray&) = delete;
+  T* data() const { return data_; }
+
+ private:
+  T* data_ = nullptr;
 };
 
 /// Memory of the current device.

@@ -159,6 +159,7 @@ void Machine::check(const Operation& operation, const Access& access) {
     report(trouble->kind, fmt::format("{} {} {} bytes of {} at {:#x}: {}", describe(operation),
                                       access.writes ? "writes" : "reads", access.bytes,
                                       Memory::name(space), begin, trouble->text));
+    memory.mend(access.begin);
     return;
   }
   const int device = operation.stream->device;

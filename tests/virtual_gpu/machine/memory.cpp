@@ -54,26 +54,20 @@ Memory::Memory(int devices, std::size_t bytes_per_device)
       limit_(bytes_per_device),
       most_(bytes_per_device),
       spaces_(kPinned + 1) {
-  for (int i = 0; i < devices; ++i) {
-    make_space(i);
-  }
-  make_space(kPinned);
-}
-
-void Memory::make_space(int number) {
-  Space& space = spaces_[number];
-  const std::uintptr_t begin = base_ + number * stride_;
   // Straight from the kernel: the sanitizers' own mmap would prepare shadow memory for all of it.
   const long place =
-      syscall(SYS_mmap, begin, stride_, PROT_READ | PROT_WRITE,
+      syscall(SYS_mmap, base_, end() - base_, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0L);
-  if (static_cast<std::uintptr_t>(place) != begin) {
+  if (static_cast<std::uintptr_t>(place) != base_) {
     std::perror("virtual gpu: the addresses of device memory are taken");
     std::abort();
   }
-  space.exists = true;
-  space.fresh = begin + kRedZone;
-  space.end = begin + stride_;
+  for (int number = 0; number <= kPinned; ++number) {
+    if (number < devices || number == kPinned) {
+      spaces_[number].fresh = base_ + number * stride_ + kRedZone;
+      spaces_[number].end = base_ + (number + 1) * stride_;
+    }
+  }
 }
 
 void Memory::set_limit(std::size_t bytes) { limit_ = std::min(bytes, most_); }
@@ -145,8 +139,7 @@ int Memory::space_of(const void* address) const {
   if (value < begin() || value >= end()) {
     return kNowhere;
   }
-  const auto number = static_cast<int>((value - base_) / stride_);
-  return spaces_[number].exists ? number : kNowhere;
+  return static_cast<int>((value - base_) / stride_);
 }
 
 std::optional<Memory::Allocation> Memory::find(const void* address) const {
@@ -191,6 +184,13 @@ std::optional<Memory::Trouble> Memory::trouble(std::uintptr_t first, std::uintpt
   const auto [begin, bytes] = *std::prev(after);
   return Trouble{"out of bounds", fmt::format("from byte {} on, of the {} bytes at {:#x}",
                                               first - begin, bytes, begin)};
+}
+
+void Memory::mend(const void* address) {
+  if (const auto damaged = find(address)) {
+    std::memset(at(damaged->begin + damaged->bytes), kRedByte,
+                room_of(damaged->bytes) - damaged->bytes);
+  }
 }
 
 std::string Memory::name(int space) {

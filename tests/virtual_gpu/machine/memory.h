@@ -41,7 +41,7 @@ class Memory {
   /// Everything of a device.
   void clear(int space);
 
-  /// Device number, kPinned or kNowhere.
+  /// Device number (which may be that of no device), kPinned or kNowhere.
   int space_of(const void* address) const;
   /// The living allocation that holds the address.
   std::optional<Allocation> find(const void* address) const;
@@ -51,6 +51,8 @@ class Memory {
     std::string text;
   };
   std::optional<Trouble> trouble(std::uintptr_t begin, std::uintptr_t end) const;
+  /// Puts the red zone right that lies behind an allocation: what damaged it was reported.
+  void mend(const void* address);
   /// "device 2", "pinned memory".
   static std::string name(int space);
   std::vector<Allocation> alive(int space) const;
@@ -60,14 +62,12 @@ class Memory {
 
  private:
   struct Space {
-    bool exists = false;
     std::size_t used = 0;
     std::uintptr_t fresh = 0;  // from here on nothing was ever allocated
     std::uintptr_t end = 0;
     std::map<std::uintptr_t, std::size_t> alive, freed;
   };
   std::uintptr_t place(Space& space, std::size_t room);
-  void make_space(int number);
 
   std::uintptr_t base_;
   std::size_t stride_;

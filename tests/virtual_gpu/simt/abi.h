@@ -23,8 +23,6 @@ struct Kernel {
 struct Touched {
   std::uintptr_t begin, end;
   bool written;
-  Dimensions block;  ///< who touched the first byte last
-  unsigned thread;   ///< its linear index in the block
 };
 
 /// What the machine offers to a launch.

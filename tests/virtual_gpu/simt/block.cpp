@@ -36,10 +36,7 @@ bool Block::run(Dimensions index) {
     boost::context::fiber fiber = next();
     if (!fiber) {
       report_hang();
-      // Unwinds the threads that wait.
-      threads_.clear();
-      released_.clear();
-      return false;
+      return give_up();
     }
     current_is_idle_ = false;
     fiber = std::move(fiber).resume();
@@ -48,8 +45,19 @@ bool Block::run(Dimensions index) {
     } else {
       threads_[current_].context = std::move(fiber);
     }
+    if (abandoned_) {
+      return give_up();
+    }
   }
   return true;
+}
+
+// Unwinds the threads that wait.
+bool Block::give_up() {
+  threads_.clear();
+  released_.clear();
+  abandoned_ = false;
+  return false;
 }
 
 // Threads that were released come before new ones.  Empty: nobody can go on.
@@ -89,7 +97,12 @@ void Block::work() {
   while (started_ < threads_.size()) {
     const auto thread = static_cast<unsigned>(nth(started_++, threads_.size(), launch_.order));
     make_current(thread);
-    launch_.kernel->call(launch_.arguments);
+    try {
+      launch_.kernel->call(launch_.arguments);
+    } catch (const Abandoned&) {
+      abandoned_ = true;
+      return;
+    }
     finish(current_);
     if (!released_.empty()) {
       return;
@@ -114,7 +127,7 @@ void Block::wait(State state, int line) {
 void Block::finish(unsigned thread) {
   threads_[thread].state = State::done;
   ++finished_;
-  warps_[thread / 32].done |= 1U << thread % 32;
+  leave_warp(thread);
   if (at_barrier_ > 0 && at_barrier_ + finished_ == threads_.size()) {
     release_barrier();
   }

@@ -19,8 +19,8 @@ namespace simt {
 class Block {
  public:
   void prepare(const Launch& launch);
-  /// Runs all threads of the block at `index`.  False if they wait for each other for ever, which
-  /// is reported.
+  /// Runs all threads of the block at `index`.  False if they wait for each other for ever, or made
+  /// an impossible access, both of which are reported.
   bool run(Dimensions index);
 
   // Called by simulated threads.
@@ -58,11 +58,13 @@ class Block {
   void make_current(unsigned thread);
   void wait(State state, int line);
   void finish(unsigned thread);
+  void leave_warp(unsigned thread);
   void release_barrier();
   void release_warp(unsigned warp);
   unsigned meet(unsigned mask, std::uint64_t bits, Operation operation, int line);
   void check_meeting(const Warp& warp, unsigned mask, Operation operation, int line) const;
   void report_hang();
+  bool give_up();
 
   Launch launch_{};
   std::vector<Thread> threads_;
@@ -70,6 +72,7 @@ class Block {
   std::deque<unsigned> released_;
   std::vector<boost::context::fiber> idle_;
   boost::context::fiber scheduler_;
+  bool abandoned_ = false;
   bool current_is_idle_ = false;  // the fiber that came back has no thread in it
   unsigned current_ = 0;
   unsigned started_ = 0;

@@ -133,12 +133,9 @@ void Trace::tell(std::uintptr_t begin, std::uintptr_t end, bool written) {
   if (begin == end) {
     return;
   }
-  const std::uint32_t stamp = written ? cells_[begin].write : cells_[begin].read;
   host_.touched(host_.context, {.begin = host_.memory_begin + 2 * begin,
                                 .end = host_.memory_begin + 2 * end,
-                                .written = written,
-                                .block = block_of(stamp),
-                                .thread = stamp & kThreadMask});
+                                .written = written});
 }
 
 Dimensions Trace::block_of(std::uint32_t stamp) const {
@@ -230,6 +227,7 @@ void Trace::elsewhere(std::uintptr_t address, unsigned bytes, Access how) {
          "thread %u of block (%u, %u, %u) %s %u bytes at %#zx, which is neither device nor pinned "
          "memory",
          thread_, block.x, block.y, block.z, verb(how), bytes, address);
+  throw Abandoned();
 }
 
 void Trace::misaligned(std::uintptr_t address, unsigned bytes, Access how) {
@@ -237,6 +235,7 @@ void Trace::misaligned(std::uintptr_t address, unsigned bytes, Access how) {
   report("misaligned access",
          "thread %u of block (%u, %u, %u) %s %u bytes at %#zx, which is no multiple of %u", thread_,
          block.x, block.y, block.z, verb(how), bytes, address, bytes);
+  throw Abandoned();
 }
 
 void Trace::report(const char* kind, const char* format, ...) {

@@ -19,6 +19,9 @@ namespace simt {
 
 enum class Access { read, write, relaxed_read, relaxed_write };
 
+/// Thrown at an access that would end the process: the launch is given up.
+struct Abandoned {};
+
 class Trace {
  public:
   void begin_launch(const Launch& launch, const Host& host);
@@ -33,6 +36,7 @@ class Trace {
   void end_launch();
 
   /// `aligned`: the compiler took it that the address is a multiple of `bytes`.
+  /// Throws Abandoned.
   void access(std::uintptr_t address, unsigned bytes, Access how, bool aligned) {
     const std::uintptr_t offset = address - host_.memory_begin;
     if (offset < memory_bytes_) [[likely]] {
@@ -113,7 +117,7 @@ class Trace {
   bool concurrent(std::uint32_t other) const;
   void uninitialised(const Cell& cell);
   void elsewhere(std::uintptr_t address, unsigned bytes, Access how);
-  void misaligned(std::uintptr_t address, unsigned bytes, Access how);
+  [[noreturn]] void misaligned(std::uintptr_t address, unsigned bytes, Access how);
   void touch(std::uintptr_t page);
   void map(const Host& host);
   void forget();

@@ -47,6 +47,20 @@ unsigned Block::meet(unsigned mask, std::uint64_t bits, Operation operation, int
   return round;
 }
 
+void Block::leave_warp(unsigned thread) {
+  Warp& w = warps_[thread / 32];
+  const unsigned lane = 1U << thread % 32;
+  w.done |= lane;
+  if (w.arrived != 0 && (w.mask & lane) != 0) {
+    trace.report("divergent warp", "thread %u leaves the kernel while its warp waits for it at line %d",
+                 thread, w.line);
+    w.mask &= ~lane;
+    if (w.arrived == w.mask) {
+      release_warp(thread / 32);
+    }
+  }
+}
+
 void Block::check_meeting(const Warp& warp, unsigned mask, Operation operation, int line) const {
   if ((mask >> current_ % 32 & 1) == 0) {
     trace.report("divergent warp", "thread %u is not in its own mask %08x (line %d)", current_,

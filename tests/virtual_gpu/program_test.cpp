@@ -14,21 +14,15 @@
 namespace virtual_gpu_test {
 namespace {
 
-using testing::Each;
 using testing::ElementsAreArray;
 
-TEST(VirtualRuntimeTest, CopiesThereAndBack) {
+TEST(CudaProgramTest, CopiesThereAndBack) {
   const std::vector<float> x = iota(1000);
   const DeviceArray<float> on_device(x);
   EXPECT_THAT(on_device.read(), ElementsAreArray(x));
 }
 
-TEST(VirtualRuntimeTest, FreshMemoryIsNotANumber) {
-  const DeviceArray<float> fresh(64);
-  EXPECT_THAT(fresh.read(), Each(testing::IsNan()));
-}
-
-TEST(VirtualRuntimeTest, RunsAKernelOnEachElement) {
+TEST(CudaProgramTest, RunsAKernelOnEachElement) {
   const std::vector<float> x = iota(1001);
   const Stream stream;
   const DeviceArray<float> y(1001);
@@ -43,7 +37,7 @@ TEST(VirtualRuntimeTest, RunsAKernelOnEachElement) {
   EXPECT_THAT(y.read(), ElementsAreArray(expected));
 }
 
-TEST(VirtualRuntimeTest, RunsATemplateOnBf16) {
+TEST(CudaProgramTest, RunsATemplateOnBf16) {
   // 1, 2, -3 and 0.5.
   const std::vector<std::uint16_t> x = {0x3f80, 0x4000, 0xc040, 0x3f00};
   const Stream stream;
@@ -54,7 +48,7 @@ TEST(VirtualRuntimeTest, RunsATemplateOnBf16) {
   EXPECT_THAT(y.read(), ElementsAreArray({0x4000, 0x4080, 0xc0c0, 0x3f80}));
 }
 
-TEST(VirtualRuntimeTest, SumsByShufflesAndSharedMemory) {
+TEST(CudaProgramTest, SumsByShufflesAndSharedMemory) {
   for (const int columns : {1, 31, 127, 1000}) {
     const Stream stream;
     const DeviceArray<float> x(iota(7 * columns));
@@ -69,7 +63,7 @@ TEST(VirtualRuntimeTest, SumsByShufflesAndSharedMemory) {
   }
 }
 
-TEST(VirtualRuntimeTest, TransposesByTiles) {
+TEST(CudaProgramTest, TransposesByTiles) {
   constexpr int kRows = 37;
   constexpr int kColumns = 50;
   const Stream stream;
@@ -85,7 +79,7 @@ TEST(VirtualRuntimeTest, TransposesByTiles) {
   }
 }
 
-TEST(VirtualRuntimeTest, CountsByAtomics) {
+TEST(CudaProgramTest, CountsByAtomics) {
   std::vector<int> x(500);
   for (std::size_t i = 0; i < x.size(); ++i) {
     x[i] = static_cast<int>(i * i % 7);
@@ -102,7 +96,7 @@ TEST(VirtualRuntimeTest, CountsByAtomics) {
   EXPECT_THAT(counts.read(), ElementsAreArray(expected));
 }
 
-TEST(VirtualRuntimeTest, TellsThreadsWhereTheyAre) {
+TEST(CudaProgramTest, TellsThreadsWhereTheyAre) {
   const Stream stream;
   const DeviceArray<int> y(2 * 3 * 2 * 24);
   ASSERT_EQ(positions(stream.get(), y.data(), dim3(2, 3, 2), dim3(4, 3, 2)), cudaSuccess);
@@ -113,7 +107,7 @@ TEST(VirtualRuntimeTest, TellsThreadsWhereTheyAre) {
   }
 }
 
-TEST(VirtualRuntimeTest, CollectsVotesOfAWarp) {
+TEST(CudaProgramTest, CollectsVotesOfAWarp) {
   std::vector<int> x(100);
   std::iota(x.begin(), x.end(), 0);
   const Stream stream;
