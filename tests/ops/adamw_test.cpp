@@ -19,7 +19,7 @@ Floats gradient(std::int64_t count, int step) {
 
 class AdamWTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, AdamWTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, AdamWTest, test::all_backends(), test::backend_name);
 
 Doubles after_algorithm_2(const Floats& weight) {
   Doubles expected = to_doubles(weight);

@@ -19,7 +19,7 @@ class ClipScaleTest : public OpTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(On, ClipScaleTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, ClipScaleTest, test::all_backends(), test::backend_name);
 
 TEST_P(ClipScaleTest, ScalesALargeNormToTheLargestAllowedAndLeavesASmallOne) {
   EXPECT_FLOAT_EQ(scale_of({9, 16}, 1), 0.2F);

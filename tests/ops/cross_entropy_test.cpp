@@ -9,7 +9,7 @@ namespace {
 
 class CrossEntropyTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, CrossEntropyTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, CrossEntropyTest, test::all_backends(), test::backend_name);
 
 TEST_P(CrossEntropyTest, AgreesWithTheFormula) {
   for (const auto& [N, V] : {Extents{1, 1}, Extents{5, 3}, Extents{131, 257}, Extents{2, 1031}}) {

@@ -12,7 +12,7 @@ constexpr RandomKey kKey{.seed = 0x123456789ABCDEF0, .step = 7, .layer = 3, .mic
 
 class DropoutTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, DropoutTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, DropoutTest, test::all_backends(), test::backend_name);
 
 TEST_P(DropoutTest, KeepsWhatPhiloxSays) {
   for (const std::int64_t count : {1, 3, 4, 31, 32, 33, 1000, 1025, 16384 + 5}) {

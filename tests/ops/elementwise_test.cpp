@@ -26,7 +26,7 @@ class ElementwiseTest : public OpTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(On, ElementwiseTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, ElementwiseTest, test::all_backends(), test::backend_name);
 
 TEST_P(ElementwiseTest, Adds) {
   const auto sum = [](double x, double y) { return x + y; };

@@ -18,7 +18,7 @@ constexpr EmbeddingCase kCases[] = {
 
 class EmbeddingTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, EmbeddingTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, EmbeddingTest, test::all_backends(), test::backend_name);
 
 TEST_P(EmbeddingTest, AddsTheRowsOfTokenAndPosition) {
   for (const auto& [B, T, C, V] : kCases) {

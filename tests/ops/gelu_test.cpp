@@ -38,7 +38,7 @@ struct Inputs {
 
 class GeluTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, GeluTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, GeluTest, test::all_backends(), test::backend_name);
 
 TEST_P(GeluTest, AgreesWithTheFormula) {
   for (const Extents extents : kExtents) {

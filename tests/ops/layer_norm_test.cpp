@@ -58,7 +58,7 @@ struct Inputs {
 
 class LayerNormTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, LayerNormTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, LayerNormTest, test::all_backends(), test::backend_name);
 
 TEST_P(LayerNormTest, NormalisesRows) {
   for (const Extents extents : kExtents) {

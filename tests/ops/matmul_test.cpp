@@ -20,7 +20,7 @@ constexpr Case kCases[] = {{1, 1, 1},     {1, 7, 5},     {3, 1, 17},    {13, 31,
 
 class MatmulTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, MatmulTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, MatmulTest, test::all_backends(), test::backend_name);
 
 TEST_P(MatmulTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWithBiasOrNot) {
   for (const auto& [m, n, k] : kCases) {

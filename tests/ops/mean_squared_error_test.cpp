@@ -7,7 +7,7 @@ namespace {
 
 class MeanSquaredErrorTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, MeanSquaredErrorTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, MeanSquaredErrorTest, test::all_backends(), test::backend_name);
 
 TEST_P(MeanSquaredErrorTest, FindsTheMeanAndItsGradient) {
   for (const std::int64_t count : {1, 2, 17, 16384 * 2 + 3}) {

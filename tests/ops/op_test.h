@@ -17,7 +17,7 @@
 
 #include <gtest/gtest.h>
 
-#include "device/backends.h"
+#include "backend.h"
 #include "lockflight/core/error.h"
 #include "ops/cpu/targets.h"
 #include "ops/values.h"
@@ -28,7 +28,7 @@ namespace lockflight::ops {
 /// are, which shows what writes there.
 class OpTest : public testing::TestWithParam<DeviceKind> {
  protected:
-  void SetUp() override { require_backend(GetParam()); }
+  void SetUp() override { test::need(GetParam()); }
   void TearDown() override {
     if (machine_ != nullptr) {
       expect_guards();
@@ -49,6 +49,9 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
   }
   TensorView tensor(const Shape& shape, const Tokens& values) {
     return place({shape, DType::i32}, values.data());
+  }
+  TensorView tensor(const Shape& shape, const Bf16s& values) {
+    return place({shape, DType::bf16}, values.data());
   }
   TensorView tensor(const Shape& shape, const Doubles& values) {
     return place({shape, DType::f64}, values.data());
@@ -136,7 +139,8 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
   void use_team(int threads) {
     machine_ = &machines_[threads];
     if (machine_->device == nullptr) {
-      machine_->device = make_device(GetParam(), threads);
+      machine_->device = GetParam() == DeviceKind::cpu ? make_cpu_device({.threads = threads})
+                                                       : test::make_device(GetParam());
       machine_->stream = machine_->device->make_stream(StreamRole::compute);
     }
   }

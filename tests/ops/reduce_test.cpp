@@ -7,7 +7,7 @@ namespace {
 
 class ReduceTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, ReduceTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, ReduceTest, test::all_backends(), test::backend_name);
 
 TEST_P(ReduceTest, AddsTheSumsOfColumns) {
   for (const auto& [N, C] : {Extents{1, 1}, Extents{63, 5}, Extents{64, 16}, Extents{131, 37},

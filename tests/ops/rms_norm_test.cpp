@@ -44,7 +44,7 @@ struct Inputs {
 
 class RmsNormTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, RmsNormTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, RmsNormTest, test::all_backends(), test::backend_name);
 
 TEST_P(RmsNormTest, DividesRowsByTheirRootMeanSquare) {
   for (const Extents extents : kExtents) {

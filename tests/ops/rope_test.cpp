@@ -45,7 +45,7 @@ Doubles turned(const Floats& x, const RopeCase& c, double direction) {
 
 class RopeTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, RopeTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, RopeTest, test::all_backends(), test::backend_name);
 
 TEST_P(RopeTest, TurnsPairsByTheirPosition) {
   for (const RopeCase& c : kCases) {

@@ -18,7 +18,7 @@ Floats gradient(std::int64_t count, int step) {
 
 class SgdTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, SgdTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, SgdTest, test::all_backends(), test::backend_name);
 
 TEST_P(SgdTest, FollowsTheRuleOfMomentum) {
   for (const std::int64_t count : kCounts) {

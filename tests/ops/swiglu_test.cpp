@@ -37,7 +37,7 @@ struct Inputs {
 
 class SwigluTest : public OpTest {};
 
-INSTANTIATE_TEST_SUITE_P(On, SwigluTest, testing::ValuesIn(kBackends), backend_name);
+INSTANTIATE_TEST_SUITE_P(On, SwigluTest, test::all_backends(), test::backend_name);
 
 TEST_P(SwigluTest, MultipliesUpByTheGate) {
   for (const Extents extents : kExtents) {
