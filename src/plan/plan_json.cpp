@@ -227,8 +227,8 @@ std::string plan_to_json(const Plan& plan) {
 }
 
 Plan plan_from_json(std::string_view text, const std::string& where) {
-  const nlohmann::json json = plan::parse_json(text, where);
-  return read_plan(JsonObject(json, where));
+  const plan::JsonDocument document(text, where);
+  return read_plan(JsonObject(document));
 }
 
 }  // namespace lockflight
