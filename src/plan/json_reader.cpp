@@ -156,6 +156,15 @@ std::int64_t JsonObject::integer(const std::string& key, std::int64_t least) con
   return value;
 }
 
+std::vector<std::string> JsonObject::texts(const std::string& key) const {
+  const Json& json = at(key);
+  const auto is_text = [](const Json& element) { return element.is_string(); };
+  if (!json.is_array() || !std::ranges::all_of(json, is_text)) {
+    refuse(key, fmt::format("is {}, expected a list of texts", shown(json)));
+  }
+  return json.get<std::vector<std::string>>();
+}
+
 JsonObject JsonObject::object(const std::string& key) const {
   return {*document_, at(key), path_of(key)};
 }

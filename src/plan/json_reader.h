@@ -67,6 +67,8 @@ class JsonObject {
   std::size_t bytes(const std::string& key) const {
     return static_cast<std::size_t>(integer(key, 0));
   }
+  /// An array of texts.
+  std::vector<std::string> texts(const std::string& key) const;
   JsonObject object(const std::string& key) const;
   /// An array of at least so many objects.
   std::vector<JsonObject> objects(const std::string& key, std::size_t least = 1) const;

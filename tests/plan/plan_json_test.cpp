@@ -51,7 +51,7 @@ struct Contradiction {
 
 TEST(PlanJsonTest, NamesWhatContradictsTheRestAndItsPlace) {
   const std::vector<Contradiction> contradictions = {
-      {[](Json& j) { j["version"] = 2; }, "version is 2, but this program reads version 1",
+      {[](Json& j) { j["version"] = 1; }, "version is 1, but this program reads version 2",
        "/version"},
       {[](Json& j) { j["format"] = "soup"; }, "format is \"soup\", expected \"lockflight plan\"",
        "/format"},
