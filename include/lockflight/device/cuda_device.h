@@ -22,7 +22,6 @@ struct CudaDeviceInfo {
   int minor = 0;
   int multiprocessors = 0;
   std::size_t memory_bytes = 0;
-  std::size_t free_bytes = 0;
   std::string bus;             ///< PCI address
   std::vector<int> reachable;  ///< other devices whose memory it can access directly
 };

@@ -131,7 +131,7 @@ void CudaDevice::synchronize() {
       finish_step();
     }
   } catch (...) {
-    fail(std::current_exception());
+    fail(std::current_exception(), clock_->first_pending());
   }
   if (const auto first = failure()) {
     for (const Watch& watch : watches_) {

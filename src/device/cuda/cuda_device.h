@@ -67,7 +67,9 @@ class CudaDevice final : public Device {
   // For streams, called by the host thread.
   void upload(cudaStream_t stream, const TensorView& to, const void* from);
   void download(cudaStream_t stream, void* to, const TensorView& from);
-  void stamp(cudaStream_t stream, std::int64_t* nanoseconds) { clock_->stamp(stream, nanoseconds); }
+  void stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
+    clock_->stamp(stream, nanoseconds, action_);
+  }
   void leave(CudaStream& stream);
   /// Waits until the stream is idle, but not long if the device failed.
   void drain(cudaStream_t stream) noexcept;

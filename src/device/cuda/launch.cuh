@@ -29,12 +29,9 @@ struct LaunchShape {
 
 #ifdef LOCKFLIGHT_SIMT
 
-template <auto kernel>
-inline simt::Register<kernel> registered;
-
 template <auto kernel, typename... Arguments>
 void launch(Queue& /*queue*/, LaunchShape /*shape*/, Arguments... /*arguments*/) {
-  static_cast<void>(&registered<kernel>);
+  simt::Register<kernel>::use();
 }
 
 #else

@@ -8,7 +8,7 @@ namespace lockflight {
 CudaSupport cuda_support() {
   return {.why_not =
               "this build has no CUDA backend; configure it with LOCKFLIGHT_CUDA=ON where the CUDA "
-              "toolkit is installed, or use the CPU"};
+              "toolkit is installed"};
 }
 
 std::vector<std::unique_ptr<Device>> make_cuda_devices(std::span<const int> /*numbers*/,

@@ -29,7 +29,7 @@ void StreamClock::rebase() {
           .count();
 }
 
-void StreamClock::stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
+void StreamClock::stamp(cudaStream_t stream, std::int64_t* nanoseconds, std::int32_t action) {
   if (unused_.empty()) {
     check(cudaEventCreateWithFlags(&unused_.emplace_back(), cudaEventDefault),
           "cudaEventCreateWithFlags");
@@ -37,7 +37,7 @@ void StreamClock::stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
   cudaEvent_t event = unused_.back();
   check(cudaEventRecord(event, stream), "cudaEventRecord");
   unused_.pop_back();
-  stamps_.push_back({event, nanoseconds});
+  stamps_.push_back({event, nanoseconds, action});
 }
 
 void StreamClock::resolve() {
@@ -51,6 +51,16 @@ void StreamClock::resolve() {
   }
   drop();
   rebase();  // a float of milliseconds is exact to a microsecond for seconds only
+}
+
+std::int32_t StreamClock::first_pending() const {
+  for (const Stamp& stamp : stamps_) {
+    if (cudaEventQuery(stamp.event) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return stamp.action;
+    }
+  }
+  return -1;
 }
 
 void StreamClock::drop() {

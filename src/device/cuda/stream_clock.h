@@ -20,10 +20,13 @@ class StreamClock {
   StreamClock& operator=(const StreamClock&) = delete;
   ~StreamClock();
 
-  /// *nanoseconds is written by the next `resolve`.
-  void stamp(cudaStream_t stream, std::int64_t* nanoseconds);
+  /// *nanoseconds is written by the next `resolve`; `action` is what the stream is at.
+  void stamp(cudaStream_t stream, std::int64_t* nanoseconds, std::int32_t action);
   /// After all streams have passed their stamps: writes what they stamped.
   void resolve();
+  /// The action of the first stamp that its stream has not passed, in the order of the calls; -1 if
+  /// there is none.
+  std::int32_t first_pending() const;
   /// Forgets the stamps that were not resolved.
   void drop();
 
@@ -31,6 +34,7 @@ class StreamClock {
   struct Stamp {
     cudaEvent_t event;
     std::int64_t* nanoseconds;
+    std::int32_t action;
   };
 
   void rebase();

@@ -16,16 +16,15 @@ std::string why_not(cudaError_t status, const CudaSupport& support) {
   switch (status) {
     case cudaErrorInsufficientDriver:
       return support.driver_version == 0
-                 ? "this machine has no NVIDIA driver; install one, or use the CPU"
+                 ? "this machine has no NVIDIA driver; install one"
                  : fmt::format(
                        "the NVIDIA driver knows CUDA {}, this build needs {}; install a "
-                       "newer driver, or use the CPU",
+                       "newer driver",
                        version(support.driver_version), version(support.runtime_version));
     case cudaErrorNoDevice:
-      return "the NVIDIA driver finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES, or use "
-             "the CPU";
+      return "the NVIDIA driver finds no GPU; check nvidia-smi and CUDA_VISIBLE_DEVICES";
     default:
-      return fmt::format("the NVIDIA driver cannot be used: {}; check nvidia-smi, or use the CPU",
+      return fmt::format("the NVIDIA driver cannot be used: {}; check nvidia-smi",
                          cuda::describe(status));
   }
 }
@@ -42,9 +41,6 @@ CudaDeviceInfo describe_device(int number, int devices) {
   char bus[32] = "";
   cuda::check(cudaDeviceGetPCIBusId(bus, sizeof bus, number), "cudaDeviceGetPCIBusId");
   info.bus = bus;
-  cuda::check(cudaSetDevice(number), "cudaSetDevice");
-  std::size_t total = 0;
-  cuda::check(cudaMemGetInfo(&info.free_bytes, &total), "cudaMemGetInfo");
   for (int other = 0; other < devices; ++other) {
     int reaches = 0;
     if (other != number && cudaDeviceCanAccessPeer(&reaches, number, other) == cudaSuccess &&
@@ -69,7 +65,7 @@ void look(CudaSupport& support) {
     if (info.major < kLeastMajor) {
       support.why_not = fmt::format(
           "device {}, {}, has compute capability {}.{}, lockflight needs {}.0; hide it with "
-          "CUDA_VISIBLE_DEVICES, or use the CPU",
+          "CUDA_VISIBLE_DEVICES",
           number, info.name, info.major, info.minor, kLeastMajor);
     }
   }
@@ -85,10 +81,8 @@ CudaSupport cuda_support() {
     static_cast<void>(cudaRuntimeGetVersion(&support.runtime_version));
     look(support);
   } catch (const std::exception& error) {
-    support.why_not = fmt::format(
-        "the devices cannot be asked: {}; check nvidia-smi, or use the "
-        "CPU",
-        error.what());
+    support.why_not =
+        fmt::format("the devices cannot be asked: {}; check nvidia-smi", error.what());
   }
   return support;
 }

@@ -1,0 +1,201 @@
+#include "virtual_gpu/machine/machine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace virtual_gpu {
+namespace {
+
+std::mutex& mutex() {
+  static auto* const all = new std::mutex;
+  return *all;
+}
+
+}  // namespace
+
+Machine& machine() {
+  static auto* const one = new Machine;
+  return *one;
+}
+
+Lock::Lock() { mutex().lock(); }
+Lock::~Lock() { mutex().unlock(); }
+Unlock::Unlock() { mutex().unlock(); }
+Unlock::~Unlock() { mutex().lock(); }
+
+const std::string* intern(const std::string& text) {
+  static auto* const all = new std::unordered_set<std::string>;
+  return &*all->insert(text).first;
+}
+
+Machine::Machine()
+    : config(read_config()),
+      memory(config.devices, config.memory),
+      scheduler(*this, config.order),
+      kernels(*this),
+      devices(config.devices),
+      next_stream_(config.devices) {
+  for (int i = 0; i < device_count(); ++i) {
+    devices[i].default_stream = make_stream(i, false, 0);
+    living_streams_.erase(devices[i].default_stream);
+  }
+}
+
+Stream* Machine::make_stream(int device, bool non_blocking, int priority) {
+  auto stream = std::make_unique<Stream>();
+  stream->device = device;
+  stream->index = static_cast<std::uint32_t>(stream_names_.size());
+  stream->non_blocking = non_blocking;
+  stream->priority = priority;
+  stream->name = fmt::format("device {} stream {}", device, next_stream_[device]++);
+  stream_names_.push_back(intern(stream->name));
+  streams_.push_back(std::move(stream));
+  Stream* const made = streams_.back().get();
+  living_streams_.insert(made);
+  scheduler.add(made);
+  return made;
+}
+
+Stream* Machine::find(cudaStream_t stream) {
+  if (stream == nullptr || stream == cudaStreamLegacy) {
+    return devices[hosts.current_device()].default_stream;
+  }
+  auto* const wanted = reinterpret_cast<Stream*>(stream);
+  if (!living_streams_.contains(wanted)) {
+    report("bad handle", "a stream is used that does not exist, or no longer");
+    return nullptr;
+  }
+  return wanted;
+}
+
+void Machine::destroy(Stream* stream) {
+  stream->destroyed = true;
+  living_streams_.erase(stream);
+  scheduler.drop_if_over(stream);
+}
+
+Event* Machine::make_event(int device, bool timing) {
+  auto* event = new Event{.device = device, .timing = timing, .record = {}, .time = {}};
+  events_.insert(event);
+  return event;
+}
+
+Event* Machine::find(cudaEvent_t event) {
+  auto* const wanted = reinterpret_cast<Event*>(event);
+  if (!events_.contains(wanted)) {
+    report("bad handle", "an event is used that does not exist, or no longer");
+    return nullptr;
+  }
+  return wanted;
+}
+
+void Machine::destroy(Event* event) {
+  events_.erase(event);
+  delete event;
+}
+
+void Machine::reset(int device) {
+  for (const auto& stream : streams_) {
+    if (stream->device == device && !stream->destroyed) {
+      scheduler.abandon(*stream, cudaErrorDeviceUninitialized);
+      if (stream.get() == devices[device].default_stream) {
+        stream->failed = cudaSuccess;
+      } else {
+        destroy(stream.get());
+      }
+    }
+  }
+  std::erase_if(events_, [device](Event* event) {
+    const bool here = event->device == device;
+    if (here) {
+      delete event;
+    }
+    return here;
+  });
+  for (const Memory::Allocation& allocation : memory.alive(device)) {
+    forget(allocation.begin, allocation.begin + allocation.bytes);
+  }
+  memory.clear(device);
+  devices[device].peers.clear();
+}
+
+void Machine::report_leaks() {
+  for (int space = 0; space <= Memory::kPinned; ++space) {
+    const auto alive = memory.alive(space);
+    if (!alive.empty()) {
+      report("leak", fmt::format("{} bytes in {} allocations of {} are never freed",
+                                 memory.used(space), alive.size(), Memory::name(space)));
+    }
+  }
+  for (const auto& stream : streams_) {
+    if (living_streams_.contains(stream.get())) {
+      report("leak", fmt::format("{} is never destroyed", stream->name));
+    }
+  }
+  if (!events_.empty()) {
+    report("leak", fmt::format("{} events are never destroyed", events_.size()));
+  }
+}
+
+std::string Machine::describe(const Operation& operation) {
+  return fmt::format("{} (operation {} of {})", *operation.name, operation.position,
+                     operation.stream->name);
+}
+
+std::string Machine::describe(const Mark& mark) const {
+  return fmt::format("{} (operation {} of {})", *mark.what, mark.time, *stream_names_[mark.stream]);
+}
+
+void Machine::check(const Operation& operation, const Access& access) {
+  const int space = memory.space_of(access.begin);
+  if (access.bytes == 0 || space == Memory::kNowhere) {
+    return;
+  }
+  const auto begin = reinterpret_cast<std::uintptr_t>(access.begin);
+  if (const auto trouble = memory.trouble(begin, begin + access.bytes)) {
+    report(trouble->kind, fmt::format("{} {} {} bytes of {} at {:#x}: {}", describe(operation),
+                                      access.writes ? "writes" : "reads", access.bytes,
+                                      Memory::name(space), begin, trouble->text));
+    memory.mend(access.begin);
+    return;
+  }
+  const int device = operation.stream->device;
+  if (access.direct && space != Memory::kPinned && space != device &&
+      !devices[device].peers.contains(space)) {
+    report("foreign memory",
+           fmt::format("{} {} {} bytes of {} at {:#x} without cudaDeviceEnablePeerAccess",
+                       describe(operation), access.writes ? "writes" : "reads", access.bytes,
+                       Memory::name(space), begin));
+  }
+  check_order(operation, access);
+}
+
+void Machine::check_order(const Operation& operation, const Access& access) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(access.begin);
+  const Mark who{
+      .stream = operation.stream->index, .time = operation.position, .what = operation.name};
+  const auto race = history_.note(begin, begin + access.bytes, access.writes, who, operation.clock);
+  if (!race) {
+    return;
+  }
+  const std::string pair =
+      fmt::format("{} {} {} {}", race->before.stream, static_cast<const void*>(race->before.what),
+                  who.stream, static_cast<const void*>(who.what));
+  if (!reported_races_.insert(pair).second) {
+    return;
+  }
+  const auto allocation = memory.find(access.begin);
+  report(
+      "race",
+      fmt::format("{} {} and {} {} bytes {} to {} of the {} bytes of {} at {:#x}, and nothing "
+                  "orders them: a missing event, wait or synchronisation",
+                  describe(race->before), race->before_writes ? "writes" : "reads",
+                  describe(operation), access.writes ? "writes" : "reads",
+                  race->begin - allocation->begin, race->end - allocation->begin, allocation->bytes,
+                  Memory::name(memory.space_of(access.begin)), allocation->begin));
+}
+
+}  // namespace virtual_gpu

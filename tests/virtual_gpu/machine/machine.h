@@ -1,0 +1,110 @@
+// The virtual machine: devices, their memory and streams, and all that is known of the program
+// under test.  There is one in a process, behind one lock.
+//
+// The replacement libraries consist of this and of thin functions with NVIDIA's names and
+// signatures, which lead here.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <cuda_runtime_api.h>
+
+#include "virtual_gpu/machine/calls.h"
+#include "virtual_gpu/machine/config.h"
+#include "virtual_gpu/machine/history.h"
+#include "virtual_gpu/machine/hosts.h"
+#include "virtual_gpu/machine/kernels.h"
+#include "virtual_gpu/machine/memory.h"
+#include "virtual_gpu/machine/report.h"
+#include "virtual_gpu/machine/scheduler.h"
+#include "virtual_gpu/machine/signals.h"
+#include "virtual_gpu/machine/stream.h"
+
+namespace virtual_gpu {
+
+struct Device {
+  Stream* default_stream = nullptr;
+  std::set<int> peers;  ///< devices whose memory its threads may touch
+};
+
+class Machine {
+ public:
+  Machine();
+
+  Config config;
+  Reports reports;
+  Calls calls;
+  Memory memory;
+  Hosts hosts;
+  Scheduler scheduler;
+  Kernels kernels;
+  Signals signals;
+  std::vector<Device> devices;
+
+  int device_count() const { return static_cast<int>(devices.size()); }
+
+  Stream* make_stream(int device, bool non_blocking, int priority);
+  /// nullptr, after a report, if it is no living stream.  The null stream is the current device's.
+  Stream* find(cudaStream_t stream);
+  void destroy(Stream* stream);
+  Event* make_event(int device, bool timing);
+  Event* find(cudaEvent_t event);
+  void destroy(Event* event);
+  /// Frees all that belongs to a device, as if it were new.
+  void reset(int device);
+
+  void report(std::string_view kind, std::string text) { reports.add(kind, std::move(text)); }
+  /// What lives at the end of the process; reported.
+  void report_leaks();
+
+  /// Checks an access of an operation that runs: bounds, device, and order.
+  void check(const Operation& operation, const Access& access);
+  void forget(std::uintptr_t begin, std::uintptr_t end) { history_.forget(begin, end); }
+  /// "fill (operation 3 of device 0 stream 1)".
+  static std::string describe(const Operation& operation);
+
+ private:
+  void check_order(const Operation& operation, const Access& access);
+  std::string describe(const Mark& mark) const;
+
+  History history_;
+  std::unordered_set<Event*> events_;
+  std::vector<const std::string*> stream_names_;  // by index in clocks
+  std::set<std::string> reported_races_;
+  std::vector<std::unique_ptr<Stream>> streams_;  // the dead too: operations refer to them
+  std::unordered_set<Stream*> living_streams_;    // those that the program made
+  std::vector<std::uint32_t> next_stream_;        // by device, for names
+};
+
+/// Made at first use, never destroyed.
+Machine& machine();
+
+/// Whoever uses the machine holds this.
+class Lock {
+ public:
+  Lock();
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+};
+
+/// Releases the lock for a while.
+class Unlock {
+ public:
+  Unlock();
+  ~Unlock();
+  Unlock(const Unlock&) = delete;
+  Unlock& operator=(const Unlock&) = delete;
+};
+
+}  // namespace virtual_gpu

@@ -1,0 +1,156 @@
+// What the threads of one launch read and write, from g++'s thread-sanitizer hooks.
+//
+// Every two bytes of device, pinned and shared memory have a cell, which holds the stamps of the
+// last write and of the last reads.  A stamp names a thread and a segment: the piece of a block
+// between two __syncthreads.  Blocks run one after the other, so segments are numbered through.
+// Two accesses of a launch, one of them a write, are a race if they come from different blocks, or
+// from different warps within one segment.  What the lanes of one warp do among themselves is not
+// checked.  Accesses to volatile, to single bytes and by atomics race with other kinds only.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "virtual_gpu/simt/abi.h"
+
+namespace simt {
+
+enum class Access { read, write, relaxed_read, relaxed_write };
+
+/// Thrown at an access that would end the process: the launch is given up.
+struct Abandoned {};
+
+class Trace {
+ public:
+  void begin_launch(const Launch& launch, const Host& host);
+  void begin_block(Dimensions block);
+  /// All threads of the block have passed a barrier.
+  void next_segment();
+  void run_thread(unsigned thread) {
+    thread_ = thread;
+    stamp_ = segment_ << kSegmentShift | thread;
+  }
+  /// Tells the host what was touched.
+  void end_launch();
+
+  /// `aligned`: the compiler took it that the address is a multiple of `bytes`.
+  /// Throws Abandoned.
+  void access(std::uintptr_t address, unsigned bytes, Access how, bool aligned) {
+    const std::uintptr_t offset = address - host_.memory_begin;
+    if (offset < memory_bytes_) [[likely]] {
+      for (std::uintptr_t page = offset >> kPageShift; page <= (offset + bytes - 1) >> kPageShift;
+           ++page) {
+        if (!pages_[page]) {
+          touch(page);
+        }
+      }
+      visit(cells_, offset, bytes, how, launch_floor_);
+    } else if (address - shared_begin_ < shared_bytes_) {
+      visit(shared_cells_, address - shared_begin_, bytes, how, block_floor_);
+    } else {
+      elsewhere(address, bytes, how);
+      return;
+    }
+    if (aligned && (address & (bytes - 1)) != 0) [[unlikely]] {
+      misaligned(address, bytes, how);
+    }
+  }
+
+  /// Reports something that is wrong with the launch: once of each kind.
+  void report(const char* kind, const char* format, ...) __attribute__((format(printf, 3, 4)));
+
+ private:
+  struct Cell {
+    std::uint32_t write, read;
+  };
+  // A stamp: segment, two flags, thread.
+  static constexpr unsigned kSegmentShift = 12;
+  static constexpr std::uint32_t kThreadMask = 0x3ff;
+  static constexpr std::uint32_t kOtherBlock = 0x400;  // reads: by a thread of another block too
+  static constexpr std::uint32_t kShared = 0x800;      // reads: by several warps; writes: relaxed
+  static constexpr std::uint32_t kLastSegment = (1U << (32 - kSegmentShift)) - 1;
+  static constexpr unsigned kPageShift = 12;
+  static constexpr std::size_t kCellsInPage = (std::size_t{1} << kPageShift) / 2;
+
+  void visit(Cell* cells, std::uintptr_t offset, unsigned bytes, Access how, std::uint32_t floor) {
+    Cell* const end = cells + (offset + bytes + 1) / 2;
+    for (Cell* cell = cells + offset / 2; cell != end; ++cell) {
+      switch (how) {
+        case Access::read:
+          read(*cell, floor);
+          break;
+        case Access::write:
+          write(*cell, floor);
+          break;
+        default:
+          relaxed(*cell, how, floor);
+      }
+    }
+  }
+  void read(Cell& cell, std::uint32_t floor) {
+    if (cell.write >= floor && cell.write != stamp_) {
+      check(cell, cell.write, "writes", "reads", floor);
+    } else if (cell.write < floor && floor == block_floor_) {
+      uninitialised(cell);
+    }
+    if (cell.read < floor) {
+      cell.read = stamp_;
+    } else if (cell.read != stamp_) {
+      add_reader(cell);
+    }
+  }
+  void write(Cell& cell, std::uint32_t floor) {
+    if (cell.write >= floor && cell.write != stamp_) {
+      check(cell, cell.write, "writes", "writes", floor);
+    }
+    if (cell.read >= floor && cell.read != stamp_) {
+      check(cell, cell.read, "reads", "writes", floor);
+    }
+    cell.write = stamp_;
+  }
+  void relaxed(Cell& cell, Access how, std::uint32_t floor);
+  void add_reader(Cell& cell);
+  void check(const Cell& cell, std::uint32_t other, const char* other_does, const char* this_does,
+             std::uint32_t floor);
+  bool concurrent(std::uint32_t other) const;
+  void uninitialised(const Cell& cell);
+  void elsewhere(std::uintptr_t address, unsigned bytes, Access how);
+  [[noreturn]] void misaligned(std::uintptr_t address, unsigned bytes, Access how);
+  void touch(std::uintptr_t page);
+  void map(const Host& host);
+  void forget();
+  void tell(std::uintptr_t begin, std::uintptr_t end, bool written);
+  Dimensions block_of(std::uint32_t stamp) const;
+  bool in_shared_memory(const Cell& cell) const;
+
+  Host host_{};
+  const char* kernel_ = "";
+  std::uintptr_t memory_bytes_ = 0;
+  Cell* cells_ = nullptr;
+  unsigned char* pages_ = nullptr;      // of this launch
+  std::vector<std::uint32_t> touched_;  // pages of this launch
+  std::vector<std::uint32_t> dirty_;    // pages with stamps since forget(), some twice
+
+  std::uintptr_t shared_begin_ = 0;
+  std::uintptr_t shared_bytes_ = 0;
+  Cell* shared_cells_ = nullptr;
+
+  std::uint32_t segment_ = 1;
+  std::uint32_t stamp_ = 0;
+  std::uint32_t launch_floor_ = 0;  // the first stamp of the launch, and of the block
+  std::uint32_t block_floor_ = 0;
+  unsigned thread_ = 0;
+  bool saturated_ = false;  // segments ran out: no more race is looked for in this launch
+  struct FirstSegment {
+    std::uint32_t segment;
+    Dimensions block;
+  };
+  std::vector<FirstSegment> blocks_;  // of this launch, ascending
+  std::vector<const char*> reported_;
+};
+
+extern Trace trace __attribute__((visibility("hidden")));
+
+}  // namespace simt
