@@ -14,6 +14,7 @@
 #include "plan/executor.h"
 #include "plan/job.h"
 #include "plan/links.h"
+#include "plan/recomputing.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
@@ -52,6 +53,7 @@ class Pipeline::Impl {
                       plan.ranks(), world.ranks()));
     }
     check_layers();
+    recomputing_.emplace(model_, plan::recomputed_layers(model_, plan_.stages));
     if (options_.proved) {
       plan::check_proved(plan_.program);
     }
@@ -403,6 +405,7 @@ class Pipeline::Impl {
   nn::Model model_;
   Plan plan_;
   PipelineOptions options_;
+  std::optional<plan::Recomputing> recomputing_;  // as the plan has it
   plan::Job train_;
   std::map<std::pair<int, bool>, plan::Job> forward_jobs_;  // by micro-batches, with loss
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors

@@ -134,6 +134,15 @@ CLI::Option* add_device(CLI::App& app, std::string& device) {
       ->type_name("NAME");
 }
 
+CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
+  return app
+      .add_option("--recompute", recompute,
+                  "Layers that keep only their input, and run forward again before their "
+                  "backward: never, when-needed (as few as --memory forces) or always")
+      ->check(CLI::IsMember({"never", "when-needed", "always"}))
+      ->type_name("NAME");
+}
+
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
@@ -148,6 +157,7 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
   app.add_option("--memory", options.memory, "Most memory of a rank: 8GiB; none: no limit")
       ->type_name("SIZE")
       ->group(group);
+  add_recompute(app, options.recompute)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
@@ -245,6 +255,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
   plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
       ->type_name("SIZE");
+  add_recompute(*plan, options.recompute);
   plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
       ->type_name("NAME|FILE");
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")

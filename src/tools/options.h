@@ -54,6 +54,7 @@ struct TrainOptions {
   std::string schedule = "1f1b";
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
+  std::string recompute = "never";  ///< or when-needed, always
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
   std::string device = "auto";
@@ -116,7 +117,8 @@ struct PlanCommandOptions {
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;
-  std::string memory;  ///< empty: of the device
+  std::string memory;               ///< empty: of the device
+  std::string recompute = "never";  ///< or when-needed, always
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
   bool json = false;

@@ -92,6 +92,7 @@ PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& w
                                layers_of_gpt(options.model.layers)),
           .profile = profile_of(options, model, world),
           .memory_limit_bytes = parse_bytes("--memory", options.memory),
+          .recompute = parse_recompute(options.recompute),
           .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
 }
 
