@@ -21,7 +21,8 @@ Embedding::Embedding(EmbeddingConfig config)
     : has_positions_(config.positions),
       tokens_("tokens", {{config.vocabulary, config.width}}, config.weight),
       positions_("positions", {{config.context, config.width}}, config.weight),
-      dropout_(checked_dropout(config.dropout, "embedding")) {}
+      dropout_(checked_dropout(config.dropout, "embedding")),
+      dtype_(config.dtype) {}
 
 std::vector<Parameter*> Embedding::parameters() {
   return has_positions_ ? std::vector{&tokens_, &positions_} : std::vector{&tokens_};
@@ -33,7 +34,7 @@ Tensor Embedding::forward(Context& context, Tensor x, Saved& saved) {
     throw InvalidArgument(
         fmt::format("embedding: tokens are {}, expected [rows, T] of i32", to_string(x.spec())));
   }
-  Tensor y = context.empty({{shape[0], shape[1], tokens_.spec().shape[1]}});
+  Tensor y = context.empty({{shape[0], shape[1], tokens_.spec().shape[1]}, dtype_});
   ops::embedding(context.stream(), y, x, tokens_.value(),
                  positions_.value());  // empty if there are none
   saved.keep(std::move(x));

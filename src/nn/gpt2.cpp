@@ -33,6 +33,7 @@ void check(const Gpt2Config& config) {
                     config.heads, config.width));
   }
   checked_dropout(config.dropout, "gpt2");
+  check_activations("gpt2", config.dtype);
 }
 
 }  // namespace
@@ -46,6 +47,7 @@ Model gpt2(const Gpt2Config& config) {
                                                         .context = config.context,
                                                         .width = config.width,
                                                         .dropout = config.dropout,
+                                                        .dtype = config.dtype,
                                                         .weight = normal(kDeviation)}));
   const Initializer projection =
       normal(kDeviation / std::sqrt(2.0 * static_cast<double>(config.layers)));
@@ -54,18 +56,21 @@ Model gpt2(const Gpt2Config& config) {
               std::make_unique<AttentionHalf>(SelfAttentionConfig{.width = config.width,
                                                                   .heads = config.heads,
                                                                   .dropout = config.dropout,
+                                                                  .dtype = config.dtype,
                                                                   .weight = normal(kDeviation),
                                                                   .projection = projection}));
     model.add(fmt::format("blocks.{}.mlp", block),
               std::make_unique<MlpHalf>(MlpHalfConfig{.width = config.width,
                                                       .hidden = 4 * config.width,
                                                       .dropout = config.dropout,
+                                                      .dtype = config.dtype,
                                                       .weight = normal(kDeviation),
                                                       .projection = projection}));
   }
   model.add("final_norm", std::make_unique<LayerNorm>(config.width));
   model.add("head", std::make_unique<Head>(HeadConfig{.width = config.width,
                                                       .vocabulary = config.vocabulary,
+                                                      .dtype = config.dtype,
                                                       .weight = normal(kDeviation)}));
   if (config.tied) {
     model.tie({.first = "embedding.tokens", .second = "head.weight"});

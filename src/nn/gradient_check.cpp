@@ -287,6 +287,14 @@ GradientCheckResult gradient_check(Device& device, Layer& layer,
     throw InvalidArgument(fmt::format(
         "gradient_check: runs on a cpu device, and this is a {} device", name_of(device.kind())));
   }
+  for (const TensorSpec& input : inputs) {
+    if (input.dtype != DType::f32 && input.dtype != DType::i32) {
+      throw InvalidArgument(fmt::format(
+          "gradient_check: an input is to be {}; differences can be taken in f32 alone, "
+          "so check the layer in f32",
+          to_string(input)));
+    }
+  }
   return Checker(device, layer, inputs, options).check();
 }
 

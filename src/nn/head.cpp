@@ -15,18 +15,19 @@ constexpr std::size_t kDy = 1;
 }  // namespace
 
 Head::Head(HeadConfig config)
-    : weight_("weight", {{config.vocabulary, config.width}}, std::move(config.weight)) {}
+    : weight_("weight", {{config.vocabulary, config.width}}, std::move(config.weight),
+              config.dtype) {}
 
 Tensor Head::forward(Context& context, Tensor x, Saved& saved) {
-  Tensor y = context.empty({with_columns(x.spec().shape, weight_.spec().shape[0])});
-  ops::matmul(context.stream(), y, x, weight_.value(), {.transpose_b = true});
+  Tensor y = context.empty(with_columns(x.spec(), weight_.spec().shape[0]));
+  ops::matmul(context.stream(), y, x, weight_.compute(), {.transpose_b = true});
   saved.keep(std::move(x));
   return y;
 }
 
 Tensor Head::backward_input(Context& context, Tensor dy, Saved& saved) {
   Tensor dx = context.empty(saved[kX].spec());
-  ops::matmul(context.stream(), dx, dy, weight_.value());
+  ops::matmul(context.stream(), dx, dy, weight_.compute());
   saved.keep(std::move(dy));
   return dx;
 }

@@ -78,7 +78,8 @@ void LayerBench::backward_weight(std::uint32_t micro_batch, Saved& saved) {
 }
 
 void LayerBench::set_value(std::size_t parameter, const HostTensor& value) {
-  stream_->upload(parameters_[parameter]->value(), value.words.data());
+  const auto* values = reinterpret_cast<const float*>(value.words.data());
+  parameters_[parameter]->set(*stream_, {values, value.words.size()});
   device_.synchronize();
 }
 

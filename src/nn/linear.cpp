@@ -18,7 +18,7 @@ constexpr std::size_t kDy = 1;
 
 Linear::Linear(LinearConfig config)
     : has_bias_(config.bias),
-      weight_("weight", {{config.inputs, config.outputs}}, std::move(config.weight)),
+      weight_("weight", {{config.inputs, config.outputs}}, std::move(config.weight), config.dtype),
       bias_("bias", {{config.outputs}}, zeros()) {}
 
 std::vector<Parameter*> Linear::parameters() {
@@ -28,8 +28,8 @@ std::vector<Parameter*> Linear::parameters() {
 TensorView Linear::bias() const { return has_bias_ ? bias_.value() : TensorView(); }
 
 Tensor Linear::forward(Context& context, Tensor x, Saved& saved) {
-  Tensor y = context.empty({with_columns(x.spec().shape, weight_.spec().shape[1])});
-  ops::matmul(context.stream(), y, x, weight_.value(), {.bias = bias()});
+  Tensor y = context.empty(with_columns(x.spec(), weight_.spec().shape[1]));
+  ops::matmul(context.stream(), y, x, weight_.compute(), {.bias = bias()});
   saved.keep(std::move(x));
   return y;
 }
@@ -37,14 +37,14 @@ Tensor Linear::forward(Context& context, Tensor x, Saved& saved) {
 Tensor Linear::forward_onto(Context& context, Tensor x, const TensorView& residual, Saved& saved) {
   Tensor y = context.empty(residual.spec());
   ops::copy(context.stream(), y, residual);
-  ops::matmul(context.stream(), y, x, weight_.value(), {.accumulate = true, .bias = bias()});
+  ops::matmul(context.stream(), y, x, weight_.compute(), {.accumulate = true, .bias = bias()});
   saved.keep(std::move(x));
   return y;
 }
 
 Tensor Linear::backward_input(Context& context, Tensor dy, Saved& saved) {
   Tensor dx = context.empty(saved[kX].spec());
-  ops::matmul(context.stream(), dx, dy, weight_.value(), {.transpose_b = true});
+  ops::matmul(context.stream(), dx, dy, weight_.compute(), {.transpose_b = true});
   saved.keep(std::move(dy));
   return dx;
 }

@@ -28,12 +28,14 @@ Model llama(const LlamaConfig& config) {
                            {"heads", config.heads},
                            {"width", config.width},
                            {"hidden", config.hidden}});
+  check_activations("llama", config.dtype);
   const TensorSpec row{{config.context}, DType::i32};
   Model model({.inputs = {row}, .targets = {row}}, std::make_unique<CrossEntropy>());
   model.add("embedding",
             std::make_unique<Embedding>(EmbeddingConfig{.vocabulary = config.vocabulary,
                                                         .width = config.width,
                                                         .positions = false,
+                                                        .dtype = config.dtype,
                                                         .weight = normal(kDeviation)}));
   const Initializer projection =
       normal(kDeviation / std::sqrt(2.0 * static_cast<double>(config.layers)));
@@ -44,17 +46,20 @@ Model llama(const LlamaConfig& config) {
                                            .heads = config.heads,
                                            .key_value_heads = config.key_value_heads,
                                            .rotary_base = config.rotary_base,
+                                           .dtype = config.dtype,
                                            .weight = normal(kDeviation),
                                            .projection = projection}));
     model.add(fmt::format("blocks.{}.mlp", block),
               std::make_unique<LlamaMlpHalf>(LlamaMlpHalfConfig{.width = config.width,
                                                                 .hidden = config.hidden,
+                                                                .dtype = config.dtype,
                                                                 .weight = normal(kDeviation),
                                                                 .projection = projection}));
   }
   model.add("final_norm", std::make_unique<RmsNorm>(config.width));
   model.add("head", std::make_unique<Head>(HeadConfig{.width = config.width,
                                                       .vocabulary = config.vocabulary,
+                                                      .dtype = config.dtype,
                                                       .weight = normal(kDeviation)}));
   return model;
 }

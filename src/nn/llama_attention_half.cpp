@@ -20,6 +20,7 @@ LlamaAttentionHalf::LlamaAttentionHalf(LlamaAttentionHalfConfig config)
                   .key_value_heads = config.key_value_heads,
                   .rotary_base = config.rotary_base,
                   .bias = false,
+                  .dtype = config.dtype,
                   .weight = std::move(config.weight),
                   .projection = std::move(config.projection)}) {
   name_part("norm", norm_);

@@ -22,10 +22,12 @@ LlamaMlpHalf::LlamaMlpHalf(LlamaMlpHalfConfig config)
       gate_up_({.inputs = config.width,
                 .outputs = 2 * config.hidden,
                 .bias = false,
+                .dtype = config.dtype,
                 .weight = std::move(config.weight)}),
       projection_({.inputs = config.hidden,
                    .outputs = config.width,
                    .bias = false,
+                   .dtype = config.dtype,
                    .weight = std::move(config.projection)}) {
   name_part("norm", norm_);
   name_part("gate_up", gate_up_);
@@ -39,8 +41,7 @@ std::vector<Parameter*> LlamaMlpHalf::parameters() {
 Tensor LlamaMlpHalf::forward(Context& context, Tensor x, Saved& saved) {
   Tensor normed = norm_.forward(context, x.share(), saved.inner(kNormPart));
   Tensor gate_up = gate_up_.forward(context, std::move(normed), saved.inner(kGateUpPart));
-  Tensor hidden =
-      context.empty({with_columns(gate_up.spec().shape, gate_up.spec().shape.columns() / 2)});
+  Tensor hidden = context.empty(with_columns(gate_up.spec(), gate_up.spec().shape.columns() / 2));
   ops::swiglu(context.stream(), hidden, gate_up);
   saved.keep(std::move(gate_up));
   return projection_.forward_onto(context, std::move(hidden), x, saved.inner(kProjectionPart));

@@ -19,8 +19,10 @@ Model mlp(const MlpConfig& config) {
                          {"hidden", config.hidden},
                          {"outputs", config.outputs},
                          {"layers", config.layers}});
-  Model model({.inputs = {{{config.inputs}}}, .targets = {{{config.outputs}}}},
-              std::make_unique<MeanSquaredError>());
+  check_activations("mlp", config.dtype);
+  Model model(
+      {.inputs = {{{config.inputs}, config.dtype}}, .targets = {{{config.outputs}, config.dtype}}},
+      std::make_unique<MeanSquaredError>());
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const bool last = i + 1 == config.layers;
     const std::int64_t inputs = i == 0 ? config.inputs : config.hidden;
@@ -28,6 +30,7 @@ Model mlp(const MlpConfig& config) {
     layer->add("linear", std::make_unique<Linear>(LinearConfig{
                              .inputs = inputs,
                              .outputs = last ? config.outputs : config.hidden,
+                             .dtype = config.dtype,
                              .weight = uniform(1 / std::sqrt(static_cast<double>(inputs)))}));
     if (!last) {
       layer->add("gelu", std::make_unique<Gelu>());

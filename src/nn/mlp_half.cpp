@@ -20,10 +20,13 @@ constexpr std::size_t kProjectionPart = 2;
 MlpHalf::MlpHalf(MlpHalfConfig config)
     : dropout_(checked_dropout(config.dropout, "mlp")),
       norm_(config.width),
-      expand_(
-          {.inputs = config.width, .outputs = config.hidden, .weight = std::move(config.weight)}),
+      expand_({.inputs = config.width,
+               .outputs = config.hidden,
+               .dtype = config.dtype,
+               .weight = std::move(config.weight)}),
       projection_({.inputs = config.hidden,
                    .outputs = config.width,
+                   .dtype = config.dtype,
                    .weight = std::move(config.projection)}) {
   name_part("norm", norm_);
   name_part("expand", expand_);

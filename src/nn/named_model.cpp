@@ -78,10 +78,11 @@ std::int64_t NamedModel::context() const {
   return std::visit([](const auto& published) { return published.context; }, config);
 }
 
-Model NamedModel::build(std::int64_t context) const {
+Model NamedModel::build(std::int64_t context, DType dtype) const {
   return std::visit(
       [&](auto chosen) {
         chosen.context = context == 0 ? chosen.context : context;
+        chosen.dtype = dtype;
         return build_from(chosen);
       },
       config);

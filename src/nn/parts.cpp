@@ -27,12 +27,12 @@ std::vector<Parameter*> parameters_of(std::initializer_list<Layer*> parts) {
   return parameters;
 }
 
-Shape with_columns(const Shape& shape, std::int64_t columns) {
+TensorSpec with_columns(const TensorSpec& spec, std::int64_t columns) {
   std::array<std::int64_t, Shape::kMaxRank> extents{};
-  std::ranges::copy(shape.extents(), extents.begin());
-  const std::size_t rank = std::max<std::size_t>(1, shape.rank());
+  std::ranges::copy(spec.shape.extents(), extents.begin());
+  const std::size_t rank = std::max<std::size_t>(1, spec.shape.rank());
   extents[rank - 1] = columns;
-  return Shape(std::span<const std::int64_t>(extents.data(), rank));
+  return {Shape(std::span<const std::int64_t>(extents.data(), rank)), spec.dtype};
 }
 
 Tensor reuse(Context& context, Tensor& tensor) {
@@ -53,6 +53,13 @@ void check_positive(std::string_view where, std::initializer_list<NamedSize> siz
       throw InvalidArgument(
           fmt::format("{}: {} is {}, but must be at least 1", where, name, value));
     }
+  }
+}
+
+void check_activations(std::string_view where, DType dtype) {
+  if (dtype != DType::f32 && dtype != DType::bf16) {
+    throw InvalidArgument(fmt::format("{}: activations are to be {}, but must be f32 or bf16",
+                                      where, name_of(dtype)));
   }
 }
 

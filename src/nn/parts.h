@@ -19,8 +19,8 @@ void name_part(const std::string& name, Layer& part);
 /// The parameters of the parts, one part after another.
 std::vector<Parameter*> parameters_of(std::initializer_list<Layer*> parts);
 
-/// `shape` with another last extent.
-Shape with_columns(const Shape& shape, std::int64_t columns);
+/// `spec` with another last extent.
+TensorSpec with_columns(const TensorSpec& spec, std::int64_t columns);
 
 /// A tensor like `tensor` to write a result into: itself if nobody else owns it.
 Tensor reuse(Context& context, Tensor& tensor);
@@ -35,6 +35,9 @@ struct NamedSize {
 
 /// Throws InvalidArgument, naming `where`, unless all are at least 1.
 void check_positive(std::string_view where, std::initializer_list<NamedSize> sizes);
+
+/// Throws InvalidArgument, naming `where`, unless activations can be of this type: f32 or bf16.
+void check_activations(std::string_view where, DType dtype);
 
 /// Dropout at site 0, its own derivative: passes x on if there is nothing to drop.
 Tensor dropped(Context& context, Tensor x, float rate);

@@ -65,10 +65,12 @@ SelfAttention::SelfAttention(SelfAttentionConfig config)
       qkv_({.inputs = config.width,
             .outputs = config.width + 2 * heads_.key_values * rope_.head_width,
             .bias = config.bias,
+            .dtype = config.dtype,
             .weight = std::move(config.weight)}),
       projection_({.inputs = config.width,
                    .outputs = config.width,
                    .bias = config.bias,
+                   .dtype = config.dtype,
                    .weight = std::move(config.projection)}) {
   name_part("qkv", qkv_);
   name_part("projection", projection_);
@@ -82,13 +84,13 @@ Tensor SelfAttention::forward(Context& context, Tensor x, Saved& saved) {
 
 Tensor SelfAttention::forward_onto(Context& context, Tensor x, const TensorView& residual,
                                    Saved& saved) {
-  const Shape shape = x.spec().shape;
+  const TensorSpec spec = x.spec();
   Tensor qkv = qkv_.forward(context, std::move(x), saved.inner(kQkvPart));
   if (rope_.base > 0) {
     ops::rope(context.stream(), qkv, rope_);
   }
-  Tensor y = context.empty({shape});
-  Tensor log_sum_exp = context.empty({{shape[0], heads_.queries, shape[1]}});
+  Tensor y = context.empty(spec);
+  Tensor log_sum_exp = context.empty({{spec.shape[0], heads_.queries, spec.shape[1]}});
   ops::attention(context.stream(), y, log_sum_exp, qkv, heads_);
   saved.keep(std::move(qkv));
   saved.keep(y.share());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ops/cpu/bf16_gemm.h"
 #include "ops/cpu/matmul.h"
 #include "ops/cuda/matmul.h"
 #include "ops/front_door.h"
@@ -45,6 +46,13 @@ void matmul(Stream& stream, const TensorView& c, const TensorView& a, const Tens
         cpu::matmul(team, c, a, b, bias.as<float>(), shape, accumulate);
       },
       [&](auto& queue) { cuda::matmul(queue, c, a, b, options); });
+}
+
+std::string_view why_bf16_is_slow_on_cpu() {
+  return cpu::multiplies_bf16() ? ""
+                                : "bf16 takes longer than f32 here: this processor has no "
+                                  "instructions for products of "
+                                  "bf16 (AVX512_BF16)";
 }
 
 }  // namespace lockflight::ops

@@ -150,7 +150,8 @@ LayerProfile profile_of(const Subject& subject, const std::vector<TensorSpec>& i
   LayerProfile profile{.name = subject.named.name};
   for (const nn::Parameter* parameter : subject.named.layer->parameters()) {
     profile.parameters += parameter->elements();
-    profile.memory.parameter_bytes += aligned_bytes(parameter->spec().bytes());
+    profile.memory.parameter_bytes += parameter->value_bytes();
+    profile.memory.gradient_bytes += parameter->gradient_bytes();
   }
   try {
     profile.outputs = outputs_of(subject, inputs, bench);

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "lockflight/core/bfloat16.h"
 #include "lockflight/core/error.h"
 #include "lockflight/core/host_tensor.h"
 #include "lockflight/core/random.h"
@@ -81,6 +82,10 @@ class Measurement {
       } else if (row.dtype == DType::f32) {
         for (float& value : tensor.as<float>()) {
           value = static_cast<float>(random_.next_normal());
+        }
+      } else if (row.dtype == DType::bf16) {
+        for (BFloat16& value : tensor.as<BFloat16>()) {
+          value = BFloat16(static_cast<float>(random_.next_normal()));
         }
       }
     }

@@ -91,10 +91,10 @@ void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
     RankMemory& rank = memory[stage.rank];
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
       for (const nn::Parameter* parameter : model.layers()[layer].layer->parameters()) {
-        const std::size_t bytes = aligned_bytes(parameter->spec().bytes());
-        rank.parameter_bytes += bytes;
-        rank.gradient_bytes += bytes;
-        rank.optimizer_bytes += trains ? bytes * static_cast<std::size_t>(optimizer_states) : 0;
+        const std::size_t gradient = parameter->gradient_bytes();
+        rank.parameter_bytes += parameter->value_bytes();
+        rank.gradient_bytes += gradient;
+        rank.optimizer_bytes += trains ? gradient * static_cast<std::size_t>(optimizer_states) : 0;
       }
     }
   }

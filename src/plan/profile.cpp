@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kFormat = "lockflight profile";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json layer_as_json(const LayerCost& layer) {
   const LayerMemory& memory = layer.memory;
@@ -23,6 +23,7 @@ Json layer_as_json(const LayerCost& layer) {
           {"output_gradient_bytes", layer.output_gradient_bytes},
           {"memory",
            {{"parameter_bytes", memory.parameter_bytes},
+            {"gradient_bytes", memory.gradient_bytes},
             {"saved_after_forward_bytes", memory.saved_after_forward_bytes},
             {"saved_after_input_gradient_bytes", memory.saved_after_input_gradient_bytes},
             {"forward_peak_bytes", memory.forward_peak_bytes},
@@ -35,10 +36,11 @@ Json layer_as_json(const LayerCost& layer) {
 }
 
 LayerMemory read_memory(const JsonObject& object) {
-  object.expect_keys({"parameter_bytes", "saved_after_forward_bytes",
+  object.expect_keys({"parameter_bytes", "gradient_bytes", "saved_after_forward_bytes",
                       "saved_after_input_gradient_bytes", "forward_peak_bytes",
                       "input_gradient_peak_bytes", "weight_gradient_peak_bytes"});
   return {.parameter_bytes = object.bytes("parameter_bytes"),
+          .gradient_bytes = object.bytes("gradient_bytes"),
           .saved_after_forward_bytes = object.bytes("saved_after_forward_bytes"),
           .saved_after_input_gradient_bytes = object.bytes("saved_after_input_gradient_bytes"),
           .forward_peak_bytes = object.bytes("forward_peak_bytes"),
@@ -123,8 +125,10 @@ void check_fits(const Profile& profile, const nn::Model& model, std::int64_t row
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::int64_t parameters = 0;
+    std::size_t bytes = 0;
     for (const nn::Parameter* parameter : layers[i].layer->parameters()) {
       parameters += parameter->elements();
+      bytes += parameter->value_bytes();
     }
     const LayerCost& cost = profile.layers[i];
     if (cost.name != layers[i].name || cost.parameters != parameters) {
@@ -132,6 +136,13 @@ void check_fits(const Profile& profile, const nn::Model& model, std::int64_t row
           "{}: layers[{}] is {} with {} parameters, but in the model it is {} with {}; take the "
           "profile of this model",
           where, i, cost.name, cost.parameters, layers[i].name, parameters));
+    }
+    if (cost.memory.parameter_bytes != bytes) {
+      throw DataError(
+          fmt::format("{}: layers[{}].memory.parameter_bytes is {}, but the parameters of {} take "
+                      "{} here; take "
+                      "the profile of a model that computes in the same type, f32 or bf16",
+                      where, i, cost.memory.parameter_bytes, cost.name, bytes));
     }
   }
 }

@@ -50,7 +50,8 @@ partition::Layer layer_of(const LayerCost& cost, int optimizer_states) {
           .input_gradient = cost.seconds.input_gradient,
           .weight_gradient = cost.seconds.weight_gradient,
           .parameter_bytes =
-              static_cast<std::int64_t>(cost.memory.parameter_bytes) * (2 + optimizer_states),
+              static_cast<std::int64_t>(cost.memory.parameter_bytes) +
+              static_cast<std::int64_t>(cost.memory.gradient_bytes) * (1 + optimizer_states),
           .saved_bytes = kept.saved,
           .transient_bytes = kept.transient,
           .output_bytes = static_cast<std::int64_t>(cost.output_bytes)};

@@ -59,9 +59,9 @@ class Pipeline::Impl {
     }
     train_ = plan::training_job(model_, plan_);
     plan::lay_out(model_, plan_.stages, train_);
-    check_memory();
     make_executors();
     list_parameters();
+    check_memory();
     threads_ = std::make_unique<runtime::RankThreads>(world_);
     blocks_.resize(world_.ranks());
     on_each_rank([this](RankContext& context) {
@@ -153,7 +153,7 @@ class Pipeline::Impl {
       for (std::size_t i = 0; i < entries.size(); ++i) {
         const bool same = i == number || entries[i].tied_to == static_cast<int>(number);
         if (same && entries[i].rank == context.rank) {
-          context.stream.upload(entries[i].parameter->value(), values.data());
+          entries[i].parameter->set(context.stream, values);
         }
       }
     });
@@ -210,16 +210,23 @@ class Pipeline::Impl {
   }
 
   void check_memory() const {
-    for (int rank = 0; rank < world_.ranks(); ++rank) {
-      const std::size_t planned =
-          rank < static_cast<int>(plan_.memory.size()) ? plan_.memory[rank].step_bytes : 0;
-      const std::size_t needed = train_.layouts[rank].bytes;
-      if (needed > planned) {
+    std::vector<RankMemory> planned = plan_.memory;
+    planned.resize(static_cast<std::size_t>(world_.ranks()));
+    std::vector<std::size_t> parameters(planned.size());
+    for (const ParameterSet::Entry& entry : parameters_.entries_) {
+      parameters[entry.rank] += entry.parameter->value_bytes();
+    }
+    const auto check = [](int rank, std::string_view what, std::size_t needed, std::size_t has) {
+      if (needed > has) {
         throw PlanError(fmt::format(
-            "pipeline: rank {}'s step takes {} bytes, the plan has {} for it; make the plan anew "
-            "with this model",
-            rank, needed, planned));
+            "pipeline: rank {}'s {} {} bytes, the plan has {} for it; make the plan anew with this "
+            "model",
+            rank, what, needed, has));
       }
+    };
+    for (int rank = 0; rank < world_.ranks(); ++rank) {
+      check(rank, "step takes", train_.layouts[rank].bytes, planned[rank].step_bytes);
+      check(rank, "parameters take", parameters[rank], planned[rank].parameter_bytes);
     }
   }
 
@@ -283,7 +290,7 @@ class Pipeline::Impl {
       if (entry.tied_to >= 0) {
         const auto values =
             parameters_.entries_[entry.tied_to].parameter->initial_values(options_.seed);
-        context.stream.upload(entry.parameter->value(), values.data());
+        entry.parameter->set(context.stream, values);
         context.device.synchronize();
       }
     }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "lockflight/core/dtype.h"
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/token_file.h"
@@ -131,6 +132,9 @@ void check(const ModelOptions& model) {
         fmt::format("--heads {} do not divide --width {}; each head takes the same "
                     "share of the width",
                     model.heads, model.width));
+  }
+  if (model.dtype != name_of(DType::f32) && model.dtype != name_of(DType::bf16)) {
+    throw InvalidArgument(fmt::format("--dtype is {}; it must be f32 or bf16", model.dtype));
   }
 }
 

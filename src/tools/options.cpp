@@ -92,6 +92,12 @@ void add_model(CLI::App& app, ModelOptions& model) {
       ->group("Model");
   app.add_flag("--tied,!--no-tied", model.tied, "Use the embedding as the head's weights too")
       ->group("Model");
+  app.add_option("--dtype", model.dtype,
+                 "What activations are and products read: f32 or bf16; weights, gradients and the "
+                 "optimizer's state are f32")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->type_name("NAME")
+      ->group("Model");
 }
 
 void add_update(CLI::App& app, UpdateOptions& update) {

@@ -19,6 +19,7 @@ struct ModelOptions {
   std::int64_t vocabulary = 0;  ///< 0: by the data, 256 for text and 50257 for .bin
   double dropout = 0;
   bool tied = false;
+  std::string dtype = "f32";  ///< of activations and products: f32 or bf16
 
   friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
 };

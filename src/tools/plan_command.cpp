@@ -24,7 +24,7 @@ constexpr int kMostDrawn = 32;  // actions of a rank: a longer drawing helps nob
 
 nn::Model model_of(const PlanCommandOptions& options) {
   if (!options.named.empty()) {
-    return nn::find_model(options.named).build(options.named_context);
+    return nn::find_model(options.named).build(options.named_context, dtype_of(options.model));
   }
   ModelOptions model = options.model;
   model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;

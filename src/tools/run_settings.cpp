@@ -22,6 +22,7 @@ void visit_model(Model& model, Visit&& visit) {
   visit("vocabulary", model.vocabulary);
   visit("dropout", model.dropout);
   visit("tied", model.tied);
+  visit("dtype", model.dtype);
 }
 
 template <typename Update, typename Visit>
@@ -76,6 +77,10 @@ RunSettings read_settings(const std::string& folder) {
   return settings;
 }
 
+DType dtype_of(const ModelOptions& options) {
+  return options.dtype == name_of(DType::bf16) ? DType::bf16 : DType::f32;
+}
+
 nn::Model build_model(const ModelOptions& options) {
   return nn::gpt2({.vocabulary = options.vocabulary,
                    .context = options.context,
@@ -83,7 +88,8 @@ nn::Model build_model(const ModelOptions& options) {
                    .heads = options.heads,
                    .width = options.width,
                    .dropout = static_cast<float>(options.dropout),
-                   .tied = options.tied});
+                   .tied = options.tied,
+                   .dtype = dtype_of(options)});
 }
 
 }  // namespace lockflight::tools

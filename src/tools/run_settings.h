@@ -23,6 +23,9 @@ train::CheckpointInfo checkpoint_info(const RunSettings& settings);
 /// such that no model could be built from it.
 RunSettings read_settings(const std::string& folder);
 
+/// What the activations of a model are.
+DType dtype_of(const ModelOptions& options);
+
 /// The GPT that the options describe; their vocabulary is not 0.
 nn::Model build_model(const ModelOptions& options);
 

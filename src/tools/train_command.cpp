@@ -10,6 +10,7 @@
 
 #include "lockflight/comm/world.h"
 #include "lockflight/core/error.h"
+#include "lockflight/ops/matmul.h"
 #include "lockflight/plan/measure_profile.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/runtime/pipeline.h"
@@ -45,7 +46,10 @@ TrainOptions resumed_options(const std::vector<std::string>& arguments,
                              const std::string& checkpoint) {
   const RunSettings saved = read_settings(checkpoint);
   TrainOptions options = parse(arguments, {.model = saved.model, .update = saved.update}).train;
-  if (options.model != saved.model || options.update.optimizer != saved.update.optimizer) {
+  // Weights and state are f32 in either case, so a run may go on in the other type.
+  ModelOptions model = saved.model;
+  model.dtype = options.model.dtype;
+  if (options.model != model || options.update.optimizer != saved.update.optimizer) {
     throw InvalidArgument(
         fmt::format("--resume: {} is of another model or optimizer; leave these options out, they "
                     "come from the checkpoint",
@@ -168,6 +172,11 @@ class TrainRun {
     report_.begin(pipeline_.plan(), pipeline_.model().parameter_count(), data_.tokens());
     if (!device_.why.empty()) {
       report_.note(device_.why);
+    }
+    const std::string_view slow = ops::why_bf16_is_slow_on_cpu();
+    if (!slow.empty() && device_.kind == DeviceKind::cpu &&
+        dtype_of(options_.model) == DType::bf16) {
+      report_.note(std::string(slow));
     }
     if (chaos_seed_) {
       report_.note(

@@ -187,6 +187,7 @@ class Optimizer::Impl {
                                      .scale = scratch_[context.rank].scale,
                                      .learning_rate = rule_.learning_rate,
                                      .number = updates + 1});
+        entries[i].parameter->refresh(context.stream);
       }
     }
   }

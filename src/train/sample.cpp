@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "lockflight/core/bfloat16.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight::train {
@@ -58,16 +59,27 @@ std::int64_t context_of(const Pipeline& pipeline) {
 }
 
 // The logits that follow the window's token number `last`.
-std::span<const float> logits_after(const std::vector<HostTensor>& outputs, std::int64_t last,
-                                    std::int64_t context) {
-  if (outputs.size() != 1 || outputs[0].spec().dtype != DType::f32 ||
-      outputs[0].spec().shape.rows() != context) {
+std::vector<float> logits_after(const std::vector<HostTensor>& outputs, std::int64_t last,
+                                std::int64_t context) {
+  const bool are_logits =
+      outputs.size() == 1 &&
+      (outputs[0].spec().dtype == DType::f32 || outputs[0].spec().dtype == DType::bf16) &&
+      outputs[0].spec().shape.rows() == context;
+  if (!are_logits) {
     throw InvalidArgument(
         fmt::format("sample: the model's output is {}, expected logits for each of {} tokens",
                     outputs.empty() ? "nothing" : to_string(outputs[0].spec()), context));
   }
   const auto vocabulary = static_cast<std::size_t>(outputs[0].spec().shape.columns());
-  return outputs[0].as<float>().subspan(static_cast<std::size_t>(last) * vocabulary, vocabulary);
+  const std::size_t first = static_cast<std::size_t>(last) * vocabulary;
+  std::vector<float> logits(vocabulary);
+  if (outputs[0].spec().dtype == DType::f32) {
+    std::ranges::copy(outputs[0].as<float>().subspan(first, vocabulary), logits.begin());
+  } else {
+    std::ranges::transform(outputs[0].as<BFloat16>().subspan(first, vocabulary), logits.begin(),
+                           [](BFloat16 logit) { return static_cast<float>(logit); });
+  }
+  return logits;
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lockflight/core/bfloat16.h"
 #include "lockflight/core/error.h"
 #include "lockflight/device/cpu_device.h"
 #include "lockflight/device/meta_device.h"
+#include "lockflight/ops/elementwise.h"
 
 namespace lockflight::nn {
 namespace {
@@ -84,6 +86,75 @@ TEST(ParameterTest, OnAMetaDeviceItHasOnlySizes) {
   EXPECT_EQ(device->memory().in_use_bytes, 8'000'000'000'000U);
 }
 
+class WorkingCopyTest : public testing::Test {
+ protected:
+  WorkingCopyTest() { parameter_.materialize(*device_, *stream_, 5); }
+
+  template <typename T>
+  std::vector<T> read(const TensorView& view) {
+    std::vector<T> values(static_cast<std::size_t>(view.elements()));
+    stream_->download(values.data(), view);
+    device_->synchronize();
+    return values;
+  }
+
+  /// That the copy is the value, rounded.
+  void expect_up_to_date() {
+    ASSERT_EQ(parameter_.compute().spec(), (TensorSpec{{3, 7}, DType::bf16}));
+    std::vector<BFloat16> rounded;
+    for (const float value : read<float>(parameter_.value())) {
+      rounded.emplace_back(value);
+    }
+    EXPECT_EQ(read<BFloat16>(parameter_.compute()), rounded);
+  }
+
+  const std::unique_ptr<Device> device_ = make_cpu_device();
+  const std::unique_ptr<Stream> stream_ = device_->make_stream(StreamRole::compute);
+  Parameter parameter_{"weight", {{3, 7}}, normal(1.0), DType::bf16};
+};
+
+TEST_F(WorkingCopyTest, IsTheValueRoundedWheneverThatIsSet) {
+  EXPECT_EQ(read<float>(parameter_.value()), parameter_.initial_values(5));
+  expect_up_to_date();
+  const std::vector<float> values(21, 0x1.0101p3F);
+  parameter_.set(*stream_, values);
+  EXPECT_EQ(read<float>(parameter_.value()), values);
+  expect_up_to_date();
+  EXPECT_THROW(parameter_.set(*stream_, std::vector<float>(20)), InvalidArgument);
+}
+
+TEST_F(WorkingCopyTest, IsRefreshedBehindAnOperationThatWritesTheValue) {
+  ops::scale(*stream_, parameter_.value(), parameter_.value(), 3.0F);
+  parameter_.refresh(*stream_);
+  expect_up_to_date();
+}
+
+TEST_F(WorkingCopyTest, TakesHalfAsMuchMemoryAgain) {
+  EXPECT_EQ(parameter_.gradient_bytes(), 256U);
+  EXPECT_EQ(parameter_.value_bytes(), 2 * 256U);
+  EXPECT_EQ(device_->memory().in_use_bytes, parameter_.value_bytes() + parameter_.gradient_bytes());
+  parameter_.dematerialize();
+  EXPECT_EQ(device_->memory().in_use_bytes, 0U);
+
+  Parameter large("weight", {{1000, 1000}}, zeros(), DType::bf16);
+  EXPECT_EQ(large.value_bytes(), aligned_bytes(4'000'000) + aligned_bytes(2'000'000));
+  const auto meta = make_meta_device();
+  const auto stream = meta->make_stream(StreamRole::compute);
+  large.materialize(*meta, *stream, 5);
+  EXPECT_EQ(meta->memory().in_use_bytes, large.value_bytes() + large.gradient_bytes());
+}
+
+TEST(ParameterTest, WithoutAWorkingCopyProductsReadTheValue) {
+  const auto device = make_cpu_device();
+  const auto stream = device->make_stream(StreamRole::compute);
+  Parameter parameter("weight", {{3, 7}}, normal(1.0));
+  parameter.materialize(*device, *stream, 5);
+  EXPECT_EQ(parameter.compute().data(), parameter.value().data());
+  EXPECT_EQ(parameter.value_bytes(), parameter.gradient_bytes());
+  parameter.refresh(*stream);  // nothing to do
+  device->synchronize();
+}
+
 TEST(ParameterTest, OnlyMatricesDecay) {
   EXPECT_TRUE(Parameter("weight", {{3, 7}}, zeros()).decays());
   EXPECT_FALSE(Parameter("bias", {{7}}, zeros()).decays());
@@ -91,6 +162,7 @@ TEST(ParameterTest, OnlyMatricesDecay) {
 
 TEST(ParameterTest, RefusesOtherTypesThanF32) {
   EXPECT_THROW(Parameter("weight", {{3}, DType::bf16}, zeros()), InvalidArgument);
+  EXPECT_THROW(Parameter("weight", {{3}}, zeros(), DType::f64), InvalidArgument);
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ TEST_F(FrontDoorTest, MatmulRefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal([&] { matmul(stream, d, a, b, {.transpose_a = true, .bias = a}); }),
             "matmul: bias has shape [2, 3], expected [4] to match the columns of c");
   const Tensor half = empty({2, 4}, DType::bf16);
-  EXPECT_EQ(refusal([&] { matmul(stream, c, half, b); }), "matmul: a has type bf16, expected f32");
+  EXPECT_EQ(refusal([&] { matmul(stream, c, half, b); }), "matmul: b has type f32, expected bf16");
+  EXPECT_EQ(refusal([&] { matmul(stream, half, a, b); }), "matmul: c has type bf16, expected f32");
   EXPECT_EQ(refusal([&] { matmul(stream, c, a, TensorView()); }),
             "matmul: b is an empty tensor; allocate it first");
 }

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "lockflight/core/bfloat16.h"
 #include "lockflight/core/random.h"
 
 namespace lockflight::ops {
@@ -19,7 +19,7 @@ namespace lockflight::ops {
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 using Tokens = std::vector<std::int32_t>;
-using Bf16s = std::vector<std::uint16_t>;  // the upper halves of floats
+using Bf16s = std::vector<BFloat16>;
 
 /// A matrix that a test runs on.
 struct Extents {
@@ -46,20 +46,18 @@ inline Tokens tokens_below(std::int64_t bound, std::int64_t count) {
   return tokens;
 }
 
-/// Rounded to nearest, ties to even.  No NaN.
 inline Bf16s to_bf16(const Floats& x) {
   Bf16s rounded;
   for (const float value : x) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    rounded.push_back(static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16));
+    rounded.emplace_back(value);
   }
   return rounded;
 }
 
 inline Floats from_bf16(const Bf16s& x) {
   Floats widened;
-  for (const std::uint16_t bits : x) {
-    widened.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16));
+  for (const BFloat16 value : x) {
+    widened.push_back(static_cast<float>(value));
   }
   return widened;
 }

@@ -52,7 +52,8 @@ class LayerOnCpu {
   /// `loss` and its targets for the last layer, nothing for others.
   LayerMemory run(const std::vector<TensorSpec>& inputs, const std::vector<TensorSpec>& outputs,
                   nn::Loss* loss, const std::vector<TensorSpec>& targets) {
-    LayerMemory memory{.parameter_bytes = device_->memory().in_use_bytes / 2};
+    LayerMemory memory{.parameter_bytes = device_->memory().in_use_bytes / 2,
+                       .gradient_bytes = device_->memory().in_use_bytes / 2};
     const Tensor loss_value = device_->empty({});
     floor_ = device_->memory().in_use_bytes;
     nn::Context context(*stream_);
@@ -147,6 +148,7 @@ void expect_memory_of_the_cpu(nn::Model model, std::int64_t rows) {
         last ? with_rows(model.rows().targets, rows) : std::vector<TensorSpec>());
     const LayerMemory& dry = profile[i].memory;
     EXPECT_EQ(dry.parameter_bytes, real.parameter_bytes);
+    EXPECT_EQ(dry.gradient_bytes, real.gradient_bytes);
     EXPECT_EQ(dry.saved_after_forward_bytes, real.saved_after_forward_bytes);
     EXPECT_EQ(dry.saved_after_input_gradient_bytes, real.saved_after_input_gradient_bytes);
     EXPECT_EQ(dry.forward_peak_bytes, real.forward_peak_bytes);
@@ -199,6 +201,7 @@ TEST(DryRunTest, CountsALinearLayerAsOneDoesByHand) {
               ElementsAre(LaunchedOperation{"matmul", 1, products, 4 * (words + kIn * kOut)},
                           LaunchedOperation{"column_sum", 1, N * kOut, 4 * (N * kOut + 2 * kOut)}));
   EXPECT_EQ(linear.memory, (LayerMemory{.parameter_bytes = 4 * (kIn * kOut + kOut),
+                                        .gradient_bytes = 4 * (kIn * kOut + kOut),
                                         .saved_after_forward_bytes = 4 * N * kIn,
                                         .saved_after_input_gradient_bytes = 4 * N * (kIn + kOut),
                                         .forward_peak_bytes = 4 * N * (kIn + kOut),
@@ -210,6 +213,7 @@ TEST(DryRunTest, CountsALinearLayerAsOneDoesByHand) {
   constexpr std::size_t kWide = 4 * N * kOut;
   constexpr std::size_t kRow = 4 * N;
   EXPECT_EQ(norm.memory, (LayerMemory{.parameter_bytes = 2 * 4 * kOut,
+                                      .gradient_bytes = 2 * 4 * kOut,
                                       .saved_after_forward_bytes = 2 * kWide + 2 * kRow,
                                       .saved_after_input_gradient_bytes = 2 * kWide + 2 * kRow,
                                       .forward_peak_bytes = 3 * kWide + 2 * kRow,

@@ -112,7 +112,7 @@ TEST(ProfileTest, NamesPlaceAndKeyOfWhatIsWrong) {
   EXPECT_THAT(refusal(document), HasSubstr(": layers is [], expected a list"));
   document = json::parse(to_json(any_profile(5)));
   document["version"] = 7;
-  EXPECT_THAT(refusal(document), HasSubstr("version is 7, but this program reads version 1"));
+  EXPECT_THAT(refusal(document), HasSubstr("version is 7, but this program reads version 2"));
   document["format"] = "something";
   EXPECT_THAT(refusal(document),
               HasSubstr("format is \"something\", expected \"lockflight profile\""));

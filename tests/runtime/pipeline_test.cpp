@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -35,14 +36,27 @@ struct Case {
   Streams streams = {};
   int threads = 1;
   bool tied = false;
+  DType dtype = DType::f32;
 };
+
+// What a model may be, beside its size.
+struct Variant {
+  bool tied = false;
+  DType dtype = DType::f32;
+};
+
+constexpr Variant kVariants[] = {{}, {.tied = true}, {.tied = true, .dtype = DType::bf16}};
+
+std::ostream& operator<<(std::ostream& out, const Variant& variant) {
+  return out << name_of(variant.dtype) << (variant.tied ? ", tied" : "");
+}
 
 constexpr int kMicroBatches = 5;
 constexpr std::int64_t kRows = 2;
 
 Outcome run_two_steps(const Case& given) {
   World world = test::make_world(given.ranks, given.streams, given.threads);
-  nn::Model model = test::tiny_gpt2(given.tied);
+  nn::Model model = test::tiny_gpt2(given.tied, 0.1F, given.dtype);
   const Plan plan = make_plan(model, world,
                               {.micro_batch = {.rows = kRows},
                                .micro_batches = kMicroBatches,
@@ -67,9 +81,12 @@ INSTANTIATE_TEST_SUITE_P(On, SameBitsTest, ::testing::ValuesIn(test::all_streams
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
-  for (const bool tied : {false, true}) {
-    const Outcome expected = run_two_steps(
-        {.ranks = 1, .schedule = "gpipe", .streams = test::plainest(GetParam()), .tied = tied});
+  for (const Variant& variant : kVariants) {
+    const Outcome expected = run_two_steps({.ranks = 1,
+                                            .schedule = "gpipe",
+                                            .streams = test::plainest(GetParam()),
+                                            .tied = variant.tied,
+                                            .dtype = variant.dtype});
     ASSERT_THAT(expected.losses, SizeIs(2 * kMicroBatches));
     for (const std::string schedule : {"gpipe", "1f1b"}) {
       for (const std::vector<int>& split :
@@ -79,29 +96,34 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
                          .split = split,
                          .streams = GetParam(),
                          .threads = split.size() == 2 ? 2 : 1,
-                         .tied = tied};
+                         .tied = variant.tied,
+                         .dtype = variant.dtype};
         EXPECT_TRUE(run_two_steps(given) == expected)
-            << schedule << " on " << split.size() << " ranks, first stage of " << split[0]
-            << ", tied " << tied;
+            << schedule << " on " << split.size() << " ranks, first stage of " << split[0] << ", "
+            << variant;
       }
     }
   }
 }
 
 TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
-  for (const bool tied : {false, true}) {
-    const Outcome expected = run_two_steps(
-        {.ranks = 1, .schedule = "gpipe", .streams = test::plainest(GetParam()), .tied = tied});
+  for (const Variant& variant : kVariants) {
+    const Outcome expected = run_two_steps({.ranks = 1,
+                                            .schedule = "gpipe",
+                                            .streams = test::plainest(GetParam()),
+                                            .tied = variant.tied,
+                                            .dtype = variant.dtype});
     for (const std::string schedule : {"interleaved", "looped-bfs"}) {
       for (const auto& [ranks, stages] : {std::pair{1, 3}, {2, 2}, {2, 3}, {3, 2}}) {
         const Case given{.ranks = ranks,
                          .schedule = schedule,
                          .stages_per_rank = stages,
                          .streams = GetParam(),
-                         .tied = tied};
+                         .tied = variant.tied,
+                         .dtype = variant.dtype};
         EXPECT_TRUE(run_two_steps(given) == expected)
-            << schedule << " on " << ranks << " ranks with " << stages << " stages each, tied "
-            << tied;
+            << schedule << " on " << ranks << " ranks with " << stages << " stages each, "
+            << variant;
       }
     }
   }

@@ -37,9 +37,10 @@ class PlannedStepTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(PlannedStepTest, ThePeakIsThePlannedOneToTheByte) {
   for (const int ranks : {1, 2, 3}) {
-    for (const bool tied : {false, true}) {
+    for (const auto& [tied, dtype] :
+         {std::pair(false, DType::f32), {true, DType::f32}, {true, DType::bf16}}) {
       World world = test::make_world(ranks, {});
-      nn::Model model = test::tiny_gpt2(tied);
+      nn::Model model = test::tiny_gpt2(tied, 0.1F, dtype);
       const Plan plan = make_plan(model, world, options(GetParam()));
       Pipeline pipeline(world, std::move(model), plan);
       train::AdamW optimizer(pipeline.parameters());

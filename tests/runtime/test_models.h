@@ -69,14 +69,15 @@ constexpr std::int64_t kVocabulary = 11;
 constexpr std::int64_t kContext = 7;
 
 /// Two blocks: 7 layers.
-inline nn::Model tiny_gpt2(bool tied = false, float dropout = 0.1F) {
+inline nn::Model tiny_gpt2(bool tied = false, float dropout = 0.1F, DType dtype = DType::f32) {
   return nn::gpt2({.vocabulary = kVocabulary,
                    .context = kContext,
                    .layers = 2,
                    .heads = 2,
                    .width = 8,
                    .dropout = dropout,
-                   .tied = tied});
+                   .tied = tied,
+                   .dtype = dtype});
 }
 
 /// Tokens drawn from (seed, step).

@@ -10,7 +10,7 @@
 namespace lockflight::nn {
 
 /// y = x + self_attention(norm(x)).
-///   x, y   [rows, T, width]   f32
+///   x, y   [rows, T, width]   f32 or bf16
 /// Parameters: norm.gain, norm.bias, then those of SelfAttention.
 class AttentionHalf final : public Layer {
  public:

@@ -9,7 +9,7 @@
 namespace lockflight::nn {
 
 /// The mean over all tokens of log(sum over v of exp(logits[v])) - logits[target].
-///   outputs   logits [rows, T, V]   f32
+///   outputs   logits [rows, T, V]   f32 or bf16
 ///   targets   [rows, T]             i32, each in 0 … V - 1
 /// The gradient is computed along with the loss, if the context is training; else there is none.
 class CrossEntropy final : public Loss {

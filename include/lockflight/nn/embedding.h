@@ -15,12 +15,13 @@ struct EmbeddingConfig {
   std::int64_t width = 0;
   bool positions = true;  ///< false: tokens alone
   float dropout = 0;
+  DType dtype = DType::f32;  ///< of y, f32 or bf16
   Initializer weight = normal(0.02);
 };
 
 /// y[b, t] = dropout(tokens[x[b, t]] + positions[t]), or without positions[t].
 ///   x           [rows, T]             i32, each in 0 … vocabulary - 1; T <= context
-///   y           [rows, T, width]      f32
+///   y           [rows, T, width]      f32 or bf16
 ///   tokens      [vocabulary, width]
 ///   positions   [context, width]      absent if EmbeddingConfig::positions is false
 /// x has no gradient: backward_input returns an empty tensor.
@@ -40,6 +41,7 @@ class Embedding final : public Layer {
   Parameter tokens_;
   Parameter positions_;
   const float dropout_;
+  const DType dtype_;
 };
 
 }  // namespace lockflight::nn

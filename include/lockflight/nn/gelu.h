@@ -6,7 +6,7 @@
 
 namespace lockflight::nn {
 
-/// y = gelu(x).  x, y of one shape, f32.
+/// y = gelu(x).  x, y of one shape, f32 or bf16.
 class Gelu final : public Layer {
  public:
   Tensor forward(Context& context, Tensor x, Saved& saved) override;

@@ -14,9 +14,10 @@ struct Gpt2Config {
   std::int64_t context = 0;  ///< tokens in a row, T
   std::int64_t layers = 0;   ///< transformer blocks
   std::int64_t heads = 0;
-  std::int64_t width = 0;  ///< C, a multiple of heads
-  float dropout = 0;       ///< after the embedding and on what each half block adds
-  bool tied = false;       ///< whether embedding and head share their weights
+  std::int64_t width = 0;    ///< C, a multiple of heads
+  float dropout = 0;         ///< after the embedding and on what each half block adds
+  bool tied = false;         ///< whether embedding and head share their weights
+  DType dtype = DType::f32;  ///< of activations, f32 or bf16; parameters are f32
 };
 
 /// A row is `context` tokens (i32) and as many targets; the loss is CrossEntropy.  Layers:

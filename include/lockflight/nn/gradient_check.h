@@ -45,7 +45,8 @@ struct GradientCheckResult {
 ///   - that nothing is read before it is written.
 ///
 /// The layer must be smooth near the inputs.  Its parameters are materialised for the check alone.
-/// Waits for the device.  Throws InvalidArgument if that is no CPU device.
+/// Waits for the device.  Throws InvalidArgument if that is no CPU device, or for an input of
+/// another type: differences would drown in the rounding of bf16, so check a layer in f32.
 GradientCheckResult gradient_check(Device& device, Layer& layer,
                                    const std::vector<TensorSpec>& inputs,
                                    const GradientCheckOptions& options = {});

@@ -12,12 +12,13 @@ namespace lockflight::nn {
 struct HeadConfig {
   std::int64_t width = 0;
   std::int64_t vocabulary = 0;
+  DType dtype = DType::f32;  ///< of x, f32 or bf16
   Initializer weight = normal(0.02);
 };
 
 /// y = x W^T.
-///   x        [.., width]           f32
-///   y        [.., vocabulary]      f32
+///   x        [.., width]           f32 or bf16
+///   y        [.., vocabulary]      as x
 ///   weight   [vocabulary, width]   laid out as an embedding's tokens, so that the two can be tied
 class Head final : public Layer {
  public:

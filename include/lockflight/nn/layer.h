@@ -117,7 +117,9 @@ class Loss {
   /// needs.
   ///   outputs   what the last layer returned
   ///   targets   the micro-batch's slice of Batch::targets
-  ///   scale     what gradients are multiplied by: 1 / micro-batches
+  ///   scale     what gradients are multiplied by: 1 / micro-batches.  Gradients of activations in
+  ///             f16, unlike those in bf16, would need a factor more here against underflow, and
+  ///             its reciprocal in the gradient_scale of ops::adamw and ops::sgd.
   virtual void forward(Context& context, Tensors outputs, const std::vector<TensorView>& targets,
                        float scale, const TensorView& loss, Saved& saved) = 0;
   /// The gradients of `scale` times the loss for the outputs.

@@ -10,7 +10,7 @@
 namespace lockflight::nn {
 
 /// Normalises each row to mean 0 and variance 1, then scales and shifts it.
-///   x, y   [.., width]   f32
+///   x, y   [.., width]   f32 or bf16
 ///   gain   [width]       ones
 ///   bias   [width]       zeros
 class LayerNorm final : public Layer {

@@ -13,12 +13,13 @@ struct LinearConfig {
   std::int64_t inputs = 0;
   std::int64_t outputs = 0;
   bool bias = true;
+  DType dtype = DType::f32;  ///< of x, f32 or bf16
   Initializer weight = normal(0.02);
 };
 
 /// y = x W + b.
-///   x        [.., inputs]         f32
-///   y        [.., outputs]        f32
+///   x        [.., inputs]         f32 or bf16
+///   y        [.., outputs]        as x
 ///   weight   [inputs, outputs]    drawn by LinearConfig::weight
 ///   bias     [outputs]            zeros; absent if LinearConfig::bias is false
 class Linear final : public Layer {
@@ -31,7 +32,7 @@ class Linear final : public Layer {
   void backward_weight(Context& context, Saved& saved) override;
 
   /// y = residual + x W + b in one go; the backward functions are those of `forward`.
-  ///   residual   [.., outputs]   f32
+  ///   residual   [.., outputs]   as x
   Tensor forward_onto(Context& context, Tensor x, const TensorView& residual, Saved& saved);
 
  private:

@@ -18,6 +18,7 @@ struct LlamaConfig {
   std::int64_t width = 0;            ///< C, an even multiple of heads
   std::int64_t hidden = 0;           ///< of the MLP halves; usually 8/3 width, rounded up
   double rotary_base = 10000;
+  DType dtype = DType::f32;  ///< of activations, f32 or bf16; parameters are f32
 };
 
 /// A row is `context` tokens (i32) and as many targets; the loss is CrossEntropy.  Layers:

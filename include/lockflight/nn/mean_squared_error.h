@@ -9,7 +9,7 @@
 namespace lockflight::nn {
 
 /// The mean over all elements of (output - target)^2.
-///   outputs, targets   one of one shape   f32
+///   outputs, targets   one of one shape   all f32 or all bf16
 /// The gradient is computed along with the loss, if the context is training; else there is none.
 class MeanSquaredError final : public Loss {
  public:

@@ -12,14 +12,15 @@ namespace lockflight::nn {
 
 struct MlpHalfConfig {
   std::int64_t width = 0;
-  std::int64_t hidden = 0;  ///< usually 4 width
-  float dropout = 0;        ///< on what is added to x
+  std::int64_t hidden = 0;   ///< usually 4 width
+  float dropout = 0;         ///< on what is added to x
+  DType dtype = DType::f32;  ///< of x, f32 or bf16
   Initializer weight = normal(0.02);
   Initializer projection = normal(0.02);
 };
 
 /// y = x + dropout(projection(gelu(expand(norm(x))))).
-///   x, y   [.., width]   f32
+///   x, y   [.., width]   f32 or bf16
 /// Parameters: norm.gain, norm.bias, expand.weight [width, hidden], expand.bias, projection.weight
 /// [hidden, width], projection.bias.
 class MlpHalf final : public Layer {

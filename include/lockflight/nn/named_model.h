@@ -20,9 +20,10 @@ struct NamedModel {
 
   /// Tokens in a row as published.
   std::int64_t context() const;
-  /// The model, untrained; with rows of `context` tokens unless that is 0, then as published.
-  /// Throws InvalidArgument if context is negative.
-  Model build(std::int64_t context = 0) const;
+  /// The model, untrained, with activations of `dtype`; with rows of `context` tokens unless that
+  /// is 0, then as published.  Throws InvalidArgument if context is negative or dtype neither f32
+  /// nor bf16.
+  Model build(std::int64_t context = 0, DType dtype = DType::f32) const;
 };
 
 /// Every model that find_model knows, in the order in which a list shows them.  Those of GPT-3 have

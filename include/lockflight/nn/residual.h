@@ -9,7 +9,8 @@
 
 namespace lockflight::nn {
 
-/// y = x + f(x).  x, f(x), y of one shape, f32.  Parameters are those of f, under the same names.
+/// y = x + f(x).  x, f(x), y of one shape, all f32 or all bf16.  Parameters are those of f, under
+/// the same names.
 class Residual final : public Layer {
  public:
   explicit Residual(std::unique_ptr<Layer> f) : f_(std::move(f)) {}

@@ -10,7 +10,7 @@
 namespace lockflight::nn {
 
 /// Divides each row by its root mean square, then scales it.
-///   x, y   [.., width]   f32
+///   x, y   [.., width]   f32 or bf16
 ///   gain   [width]       ones
 class RmsNorm final : public Layer {
  public:

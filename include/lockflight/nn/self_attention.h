@@ -21,12 +21,13 @@ struct SelfAttentionConfig {
   double rotary_base = 0;            ///< of rotary position embedding; 0: none
   bool bias = true;                  ///< of both products
   float dropout = 0;                 ///< on what is returned
+  DType dtype = DType::f32;          ///< of x, f32 or bf16
   Initializer weight = normal(0.02);
   Initializer projection = normal(0.02);
 };
 
 /// y = dropout(projection(attention(rotated(qkv(x))))), see ops::attention and ops::rope.
-///   x, y   [rows, T, width]   f32
+///   x, y   [rows, T, width]   f32 or bf16
 /// Parameters: qkv.weight [width, width + 2 key_value_heads width / heads], qkv.bias,
 /// projection.weight [width, width], projection.bias.
 class SelfAttention final : public Layer {

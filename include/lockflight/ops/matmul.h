@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string_view>
+
 #include "lockflight/device/device.h"
 #include "lockflight/device/tensor.h"
 
@@ -23,5 +25,8 @@ struct MatmulOptions {
 /// Enqueued on `stream`; does not wait.  Throws InvalidArgument if shapes or types do not fit.
 void matmul(Stream& stream, const TensorView& c, const TensorView& a, const TensorView& b,
             const MatmulOptions& options = {});
+
+/// Why products of bf16 save no time on this machine's CPU, in one sentence; empty if they do.
+std::string_view why_bf16_is_slow_on_cpu();
 
 }  // namespace lockflight::ops

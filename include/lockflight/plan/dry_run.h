@@ -33,7 +33,8 @@ double flops_of(const LaunchedOperations& operations);
 /// returns and keeps counts with it and, where the next layer keeps its input, there again.  The
 /// exact bytes of a whole stage are those of the step's rehearsal.
 struct LayerMemory {
-  std::size_t parameter_bytes = 0;  ///< the values; the gradients take as much again
+  std::size_t parameter_bytes = 0;  ///< the values and their working copies
+  std::size_t gradient_bytes = 0;   ///< the gradients; an optimizer's state takes as much again
   std::size_t saved_after_forward_bytes = 0;
   std::size_t saved_after_input_gradient_bytes = 0;
   /// The most in use during each function: input, output, temporary and saved tensors.

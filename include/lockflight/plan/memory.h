@@ -17,7 +17,7 @@ struct RankMemory {
     std::size_t bytes = 0;
   };
 
-  std::size_t parameter_bytes = 0;
+  std::size_t parameter_bytes = 0;  ///< with their working copies
   std::size_t gradient_bytes = 0;
   std::size_t optimizer_bytes = 0;
   std::size_t step_bytes = 0;       ///< of the block

@@ -72,18 +72,22 @@ class Prepared {
     };
     add(DNNL_ARG_SRC, description.src_desc());
     add(DNNL_ARG_WEIGHTS, description.weights_desc());
-    add(DNNL_ARG_BIAS, description.bias_desc());
     add(DNNL_ARG_DST, description.dst_desc());
     add(DNNL_ARG_SCRATCHPAD, description.scratchpad_desc());
+    if (!description.bias_desc().is_zero()) {
+      add(DNNL_ARG_BIAS, description.bias_desc());
+    }
   }
 
   void run(const BFloat16* a, const BFloat16* b, const float* bias, void* c) {
     const auto floats = static_cast<std::int64_t>(scratch_bytes_ / sizeof(float) + 1);
     place(DNNL_ARG_SRC, a);
     place(DNNL_ARG_WEIGHTS, b);
-    place(DNNL_ARG_BIAS, bias);
     place(DNNL_ARG_DST, c);
     place(DNNL_ARG_SCRATCHPAD, thread_scratch(floats).data());
+    if (bias != nullptr) {
+      place(DNNL_ARG_BIAS, bias);
+    }
     thread_local const dnnl::stream stream(engine());
     primitive_.execute(stream, arguments_);
   }
@@ -180,6 +184,11 @@ void bf16_gemm(ProductShape shape, Bf16Operand a, Bf16Operand b, const float* bi
     throw DeviceError(fmt::format("matmul: oneDNN failed at a product of bf16, {} x {} x {}: {}",
                                   shape.m, shape.n, shape.k, error.what()));
   }
+}
+
+bool multiplies_bf16() {
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // a set of bits
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;
 }
 
 }  // namespace lockflight::ops::cpu

@@ -33,4 +33,7 @@ struct ProductResult {
 void bf16_gemm(ProductShape shape, Bf16Operand a, Bf16Operand b, const float* bias,
                const ProductResult& c);
 
+/// Whether this machine has instructions for it.
+bool multiplies_bf16();
+
 }  // namespace lockflight::ops::cpu

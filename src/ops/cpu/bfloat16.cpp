@@ -37,7 +37,7 @@ void round_elements(BFloat16* to, const float* from, std::int64_t count) {
     const auto upper = hn::ShiftRight<16>(bits);
     const auto odd = hn::And(upper, hn::Set(words, 1U));
     const auto rounded = hn::ShiftRight<16>(bits + hn::Set(words, 0x7FFFU) + odd);
-    const auto is_nan = hn::RebindMask(words, hn::Ne(value, value));
+    const auto is_nan = hn::RebindMask(words, hn::IsNaN(value));
     const auto chosen = hn::IfThenElse(is_nan, hn::Or(upper, hn::Set(words, 0x40U)), rounded);
     hn::StoreU(hn::TruncateTo(Halves(), chosen), Halves(), halves + i);
   }
