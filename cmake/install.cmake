@@ -11,6 +11,9 @@ configure_package_config_file(cmake/lockflightConfig.cmake.in lockflightConfig.c
 write_basic_package_version_file(lockflightConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/lockflightConfig.cmake ${PROJECT_BINARY_DIR}/lockflightConfigVersion.cmake
         DESTINATION ${lockflight_package_dir})
+if(LOCKFLIGHT_CUDA)
+  install(FILES cmake/FindNCCL.cmake DESTINATION ${lockflight_package_dir})
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(LOCKFLIGHT_TOOLS)
   install(TARGETS lockflight_command)

@@ -36,6 +36,7 @@
 #include "lockflight/nn/model.h"
 #include "lockflight/nn/named_model.h"
 #include "lockflight/nn/parameter.h"
+#include "lockflight/nn/recompute.h"
 #include "lockflight/nn/residual.h"
 #include "lockflight/nn/rms_norm.h"
 #include "lockflight/nn/self_attention.h"

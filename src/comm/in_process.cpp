@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "comm/check_transfer.h"
 #include "device/cpu/cpu_device.h"
 #include "lockflight/core/error.h"
 
@@ -134,21 +135,13 @@ void Hub::abort(const std::string& reason) {
   }
 }
 
-void InProcessTransport::check_route(const char* what, const Route& route) const {
-  if (route.peer < 0 || route.peer >= ranks() || route.peer == rank_) {
-    throw InvalidArgument(
-        fmt::format("{}: rank {} has no peer {}: peers are the other ranks of 0 to {}", what, rank_,
-                    route.peer, ranks() - 1));
-  }
-}
-
 std::shared_ptr<Post> InProcessTransport::post(const TensorView& view, std::int32_t tag) const {
   // Not make_shared: clang 14 cannot make an aggregate from arguments in parentheses.
   return std::shared_ptr<Post>(new Post{rank_, hub_->device(rank_), view, tag});
 }
 
 void InProcessTransport::send(Stream& stream, const TensorView& from, const Route& route) {
-  check_route("send", route);
+  check_route("send", rank_, ranks(), route);
   static_cast<cpu::CpuStream&>(stream).enqueue(
       cpu::Transfer{[hub = hub_.get(), post = post(from, route.tag), route] {
                       return hub->try_send(post, route);
@@ -160,7 +153,7 @@ void InProcessTransport::send(Stream& stream, const TensorView& from, const Rout
 }
 
 void InProcessTransport::recv(Stream& stream, const TensorView& to, const Route& route) {
-  check_route("recv", route);
+  check_route("recv", rank_, ranks(), route);
   static_cast<cpu::CpuStream&>(stream).enqueue(cpu::Transfer{
       [hub = hub_.get(), post = post(to, route.tag), route] { return hub->try_recv(post, route); },
       [to, route] {
@@ -171,18 +164,7 @@ void InProcessTransport::recv(Stream& stream, const TensorView& to, const Route&
 
 void InProcessTransport::all_reduce(Stream& stream, const TensorView& values,
                                     const std::vector<int>& members, int channel) {
-  if (values.dtype() != DType::f32 && values.dtype() != DType::f64) {
-    throw InvalidArgument(fmt::format("all_reduce: {} cannot be added up; only f32 and f64 can",
-                                      to_string(values.spec())));
-  }
-  const bool ascending =
-      std::ranges::adjacent_find(members, std::ranges::greater_equal{}) == members.end();
-  if (!ascending || std::ranges::find(members, rank_) == members.end() || members.front() < 0 ||
-      members.back() >= ranks()) {
-    throw InvalidArgument(
-        fmt::format("all_reduce: members [{}] of {} ranks; they must be ascending and hold rank {}",
-                    fmt::join(members, ", "), ranks(), rank_));
-  }
+  check_members(values, rank_, ranks(), members);
   static_cast<cpu::CpuStream&>(stream).enqueue(
       cpu::Transfer{[hub = hub_.get(), post = post(values, 0), members, channel] {
                       return hub->try_all_reduce(post, members, channel);

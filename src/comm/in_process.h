@@ -81,6 +81,7 @@ class InProcessTransport final : public Transport {
 
   int rank() const override { return rank_; }
   int ranks() const override { return hub_->ranks(); }
+  void connect(const Links& /*links*/) override {}
   void send(Stream& stream, const TensorView& from, const Route& route) override;
   void recv(Stream& stream, const TensorView& to, const Route& route) override;
   void all_reduce(Stream& stream, const TensorView& values, const std::vector<int>& members,
@@ -88,7 +89,6 @@ class InProcessTransport final : public Transport {
   void abort(const std::string& reason) override { hub_->abort(reason); }
 
  private:
-  void check_route(const char* what, const Route& route) const;
   std::shared_ptr<Post> post(const TensorView& view, std::int32_t tag) const;
 
   std::shared_ptr<Hub> hub_;

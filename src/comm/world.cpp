@@ -1,10 +1,15 @@
 #include "lockflight/comm/world.h"
 
+#include "comm/cuda/world.h"
 #include "comm/in_process.h"
 
 namespace lockflight {
 
 World World::threads(const ThreadWorldOptions& options) {
+  if (options.device == DeviceKind::cuda) {
+    comm::CudaRanks ranks = comm::make_cuda_ranks(options);
+    return World(std::move(ranks.members), std::move(ranks.end));
+  }
   auto devices = make_cpu_devices(options.ranks, {.mode = options.streams,
                                                   .chaos_seed = options.chaos_seed,
                                                   .threads = options.threads_per_rank,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/attention.h"
+#include "ops/cuda/attention.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -41,9 +42,12 @@ void attention(Stream& stream, const TensorView& y, const TensorView& log_sum_ex
   const cpu::AttentionShape shape = attention_shape(Check("attention"), y, log_sum_exp, qkv, heads);
   OpCost cost = cost_per_element("attention", 0.0, {y, log_sum_exp, qkv});
   cost.flops = flops_of_products(shape, 2);
-  lockflight::cpu::launch(stream, cost, [=](cpu::Team& team) {
-    cpu::attention(team, y.as<float>(), log_sum_exp.as<float>(), qkv.as<float>(), shape);
-  });
+  launch(
+      stream, cost,
+      [=](cpu::Team& team) {
+        cpu::attention(team, y.as<float>(), log_sum_exp.as<float>(), qkv.as<float>(), shape);
+      },
+      [&](auto& queue) { cuda::attention(queue, y, log_sum_exp, qkv, heads); });
 }
 
 void attention_backward(Stream& stream, const TensorView& dqkv, const TensorView& dy,
@@ -55,10 +59,13 @@ void attention_backward(Stream& stream, const TensorView& dqkv, const TensorView
   check.shape("dqkv", dqkv, qkv.shape(), "to match qkv");
   OpCost cost = cost_per_element("attention_backward", 0.0, {dqkv, dy, y, log_sum_exp, qkv});
   cost.flops = flops_of_products(shape, 5);
-  lockflight::cpu::launch(stream, cost, [=](cpu::Team& team) {
-    cpu::attention_backward(team, dqkv.as<float>(), dy.as<float>(), y.as<float>(),
-                            log_sum_exp.as<float>(), qkv.as<float>(), shape);
-  });
+  launch(
+      stream, cost,
+      [=](cpu::Team& team) {
+        cpu::attention_backward(team, dqkv.as<float>(), dy.as<float>(), y.as<float>(),
+                                log_sum_exp.as<float>(), qkv.as<float>(), shape);
+      },
+      [&](auto& queue) { cuda::attention_backward(queue, dqkv, dy, y, log_sum_exp, qkv, heads); });
 }
 
 }  // namespace lockflight::ops

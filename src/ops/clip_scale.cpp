@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/clip_scale.h"
+#include "ops/cuda/clip_scale.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -14,10 +15,12 @@ void clip_scale(Stream& stream, const TensorView& scale, const TensorView& sums,
   if (!(max_norm > 0)) {
     check.refuse(fmt::format("max_norm is {}, but must be positive", max_norm));
   }
-  lockflight::cpu::launch(
-      stream, cost_per_element("clip_scale", 1.0, {sums, scale}), [=](cpu::Team& /*team*/) {
+  launch(
+      stream, cost_per_element("clip_scale", 1.0, {sums, scale}),
+      [=](cpu::Team& /*team*/) {
         *scale.as<float>() = cpu::clip_scale(sums.as<double>(), sums.elements(), max_norm);
-      });
+      },
+      [&](auto& queue) { cuda::clip_scale(queue, scale, sums, max_norm); });
 }
 
 }  // namespace lockflight::ops

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/embedding.h"
+#include "ops/cuda/embedding.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -45,14 +46,15 @@ void embedding(Stream& stream, const TensorView& y, const TensorView& tokens,
                const TensorView& token_table, const TensorView& position_table) {
   const cpu::EmbeddingShape shape =
       embedding_shape(Check("embedding"), y, tokens, token_table, position_table);
-  lockflight::cpu::launch(stream,
-                          cost_per_element("embedding", position_table ? 1.0 : 0.0,
-                                           {y, y, tokens, positions_read(position_table, shape)}),
-                          [=](cpu::Team& team) {
-                            cpu::embedding(team, y.as<float>(), tokens.as<std::int32_t>(),
-                                           token_table.as<float>(), position_table.as<float>(),
-                                           shape);
-                          });
+  launch(
+      stream,
+      cost_per_element("embedding", position_table ? 1.0 : 0.0,
+                       {y, y, tokens, positions_read(position_table, shape)}),
+      [=](cpu::Team& team) {
+        cpu::embedding(team, y.as<float>(), tokens.as<std::int32_t>(), token_table.as<float>(),
+                       position_table.as<float>(), shape);
+      },
+      [&](auto& queue) { cuda::embedding(queue, y, tokens, token_table, position_table); });
 }
 
 void embedding_backward(Stream& stream, const TensorView& dtoken_table,
@@ -61,14 +63,17 @@ void embedding_backward(Stream& stream, const TensorView& dtoken_table,
   const cpu::EmbeddingShape shape =
       embedding_shape(Check("embedding_backward"), dy, tokens, dtoken_table, dposition_table);
   const TensorView positions = positions_read(dposition_table, shape);
-  lockflight::cpu::launch(stream,
-                          cost_per_element("embedding_backward", positions ? 2.0 : 1.0,
-                                           {dy, dy, dy, tokens, positions, positions}),
-                          [=](cpu::Team& team) {
-                            cpu::embedding_backward(team, dtoken_table.as<float>(),
-                                                    dposition_table.as<float>(), dy.as<float>(),
-                                                    tokens.as<std::int32_t>(), shape);
-                          });
+  launch(
+      stream,
+      cost_per_element("embedding_backward", positions ? 2.0 : 1.0,
+                       {dy, dy, dy, tokens, positions, positions}),
+      [=](cpu::Team& team) {
+        cpu::embedding_backward(team, dtoken_table.as<float>(), dposition_table.as<float>(),
+                                dy.as<float>(), tokens.as<std::int32_t>(), shape);
+      },
+      [&](auto& queue) {
+        cuda::embedding_backward(queue, dtoken_table, dposition_table, dy, tokens);
+      });
 }
 
 }  // namespace lockflight::ops

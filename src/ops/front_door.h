@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 
+#include "device/cuda/built.h"
+#include "device/cuda/queue.h"
 #include "lockflight/device/launch.h"
 #include "lockflight/device/tensor.h"
 #include "ops/cpu/kernel.h"
@@ -35,6 +38,22 @@ class Check {
  private:
   std::string_view operation_;
 };
+
+/// Enqueues an operation on whichever kind of device the stream belongs to: `cpu_kernel(team)` runs
+/// later, `cuda_kernel(queue)` is called at once and launches.  It is generic, so that a build
+/// without CUDA asks for no CUDA kernel.
+template <typename CpuKernel, typename CudaKernel>
+void launch(Stream& stream, const OpCost& cost, CpuKernel cpu_kernel, CudaKernel cuda_kernel) {
+  if constexpr (lockflight::cuda::kBuilt) {
+    if (stream.device().kind() == DeviceKind::cuda) {
+      if (lockflight::cuda::Queue* queue = lockflight::cuda::open_queue(stream)) {
+        cuda_kernel(*queue);
+      }
+      return;
+    }
+  }
+  lockflight::cpu::launch(stream, cost, std::move(cpu_kernel));
+}
 
 /// A tensor as the matrix of its rows.
 inline cpu::MatrixShape matrix(const TensorView& tensor) {

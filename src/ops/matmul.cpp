@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/matmul.h"
+#include "ops/cuda/matmul.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -33,14 +34,15 @@ void matmul(Stream& stream, const TensorView& c, const TensorView& a, const Tens
   }
   const cpu::MatmulShape shape{m, n, k, options.transpose_a, options.transpose_b};
   const TensorView added_to = options.accumulate ? c : TensorView();
-  lockflight::cpu::launch(
+  launch(
       stream,
       cost_per_element("matmul", 2.0 * static_cast<double>(k) + (bias ? 1.0 : 0.0),
                        {c, a, b, added_to, bias}),
       [=, beta = options.accumulate ? 1.0F : 0.0F](cpu::Team& team) {
         cpu::matmul(team, c.as<float>(), a.as<float>(), b.as<float>(), bias.as<float>(), shape,
                     beta);
-      });
+      },
+      [&](auto& queue) { cuda::matmul(queue, c, a, b, options); });
 }
 
 }  // namespace lockflight::ops

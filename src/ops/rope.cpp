@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/rope.h"
+#include "ops/cuda/rope.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -43,16 +44,18 @@ OpCost rope_cost(std::string_view name, const cpu::RopeShape& shape) {
 
 void rope(Stream& stream, const TensorView& x, RopeOptions options) {
   const cpu::RopeShape shape = rope_shape(Check("rope"), "x", x, options);
-  lockflight::cpu::launch(stream, rope_cost("rope", shape), [=](cpu::Team& team) {
-    cpu::rope(team, x.as<float>(), shape, options.base);
-  });
+  launch(
+      stream, rope_cost("rope", shape),
+      [=](cpu::Team& team) { cpu::rope(team, x.as<float>(), shape, options.base); },
+      [&](auto& queue) { cuda::rope(queue, x, options); });
 }
 
 void rope_backward(Stream& stream, const TensorView& dx, RopeOptions options) {
   const cpu::RopeShape shape = rope_shape(Check("rope_backward"), "dx", dx, options);
-  lockflight::cpu::launch(stream, rope_cost("rope_backward", shape), [=](cpu::Team& team) {
-    cpu::rope_backward(team, dx.as<float>(), shape, options.base);
-  });
+  launch(
+      stream, rope_cost("rope_backward", shape),
+      [=](cpu::Team& team) { cpu::rope_backward(team, dx.as<float>(), shape, options.base); },
+      [&](auto& queue) { cuda::rope_backward(queue, dx, options); });
 }
 
 }  // namespace lockflight::ops

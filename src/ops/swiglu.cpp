@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ops/cpu/swiglu.h"
+#include "ops/cuda/swiglu.h"
 #include "ops/front_door.h"
 
 namespace lockflight::ops {
@@ -26,9 +27,10 @@ void check_halves(const Check& check, std::string_view name, const TensorView& o
 
 void swiglu(Stream& stream, const TensorView& y, const TensorView& x) {
   check_halves(Check("swiglu"), "y", y, x);
-  lockflight::cpu::launch(stream, cost_per_element("swiglu", 13.0, {y, x}), [=](cpu::Team& team) {
-    cpu::swiglu(team, y.as<float>(), x.as<float>(), matrix(y));
-  });
+  launch(
+      stream, cost_per_element("swiglu", 13.0, {y, x}),
+      [=](cpu::Team& team) { cpu::swiglu(team, y.as<float>(), x.as<float>(), matrix(y)); },
+      [&](auto& queue) { cuda::swiglu(queue, y, x); });
 }
 
 void swiglu_backward(Stream& stream, const TensorView& dx, const TensorView& dy,
@@ -36,10 +38,12 @@ void swiglu_backward(Stream& stream, const TensorView& dx, const TensorView& dy,
   const Check check("swiglu_backward");
   check_halves(check, "dy", dy, x);
   check.shape("dx", dx, x.shape(), "to match x");
-  lockflight::cpu::launch(
-      stream, cost_per_element("swiglu_backward", 20.0, {dy, dx, x}), [=](cpu::Team& team) {
+  launch(
+      stream, cost_per_element("swiglu_backward", 20.0, {dy, dx, x}),
+      [=](cpu::Team& team) {
         cpu::swiglu_backward(team, dx.as<float>(), dy.as<float>(), x.as<float>(), matrix(dy));
-      });
+      },
+      [&](auto& queue) { cuda::swiglu_backward(queue, dx, dy, x); });
 }
 
 }  // namespace lockflight::ops

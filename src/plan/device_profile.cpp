@@ -61,8 +61,8 @@ DeviceProfile device_profile(const std::string& name_or_file) {
 }
 
 DeviceProfile parse_device_profile(std::string_view json, const std::string& where) {
-  const nlohmann::json document = parse_json(json, where);
-  const JsonObject object(document, where);
+  const JsonDocument document(json, where);
+  const JsonObject object(document);
   object.expect_format("lockflight device profile", 1);
   object.expect_keys({"format", "version", "name", "source", "assumptions", "memory_bytes",
                       "matrix_flops_per_second", "vector_flops_per_second", "bytes_per_second",

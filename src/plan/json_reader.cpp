@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <fstream>
-#include <functional>
-#include <set>
 #include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/text_place.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight::plan {
@@ -19,15 +18,6 @@ using Json = nlohmann::json;
 // Whole numbers up to here are exact in every reader of JSON, and sums of many of them fit.
 constexpr std::uint64_t kLargestInteger = std::uint64_t{1} << 53;
 
-// Where the byte with this number, counted from 1, stands.
-std::string position(std::string_view text, std::size_t byte) {
-  const std::string_view before = text.substr(0, std::min(byte, text.size() + 1) - (byte > 0));
-  const std::size_t newline = before.rfind('\n');
-  const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
-  return fmt::format("line {}, column {}", 1 + std::ranges::count(before, '\n'),
-                     1 + before.size() - begin);
-}
-
 // Of a value that may be long or contain anything.
 std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -35,28 +25,21 @@ std::string shown(const Json& json) {
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "…";
 }
 
-// Keeps the keys of the objects that are open, so that one that comes again is noticed.
-class KeysOnce {
- public:
-  bool operator()(int /*depth*/, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) {
-      open_.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open_.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      const auto key = parsed.get<std::string>();
-      if (!open_.back().insert(key).second && twice_.empty()) {
-        twice_ = shown(parsed);
-      }
+// "layers[3].seconds.forward"
+std::string to_string(const JsonPath& path, const Json& document) {
+  std::string text;
+  const Json* json = &document;
+  for (const std::string& step : path) {
+    if (json->is_array()) {
+      text += fmt::format("[{}]", step);
+      json = &(*json)[std::stoull(step)];
+    } else {
+      text += (text.empty() ? "" : ".") + step;
+      json = json->contains(step) ? &json->at(step) : json;  // only the last one may be missing
     }
-    return true;
   }
-  const std::string& twice() const { return twice_; }
-
- private:
-  std::vector<std::set<std::string>> open_;
-  std::string twice_;
-};
+  return text;
+}
 
 }  // namespace
 
@@ -80,29 +63,42 @@ void write_text_file(const std::string& path, std::string_view text) {
   }
 }
 
-Json parse_json(std::string_view text, const std::string& where) {
-  KeysOnce keys;
-  Json json;
+JsonDocument::JsonDocument(std::string_view text, std::string where)
+    : text_(text), where_(std::move(where)) {
+  constexpr std::string_view kNoJson = "this is no JSON; check the file";
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    refuse_at(nul, kNoJson);  // the library would take it for the end
+  }
   try {
-    json = Json::parse(text, std::ref(keys));
+    json_ = Json::parse(text);
   } catch (const Json::parse_error& error) {
-    throw DataError(
-        fmt::format("{}: {} is no JSON; check the file", where, position(text, error.byte)));
+    refuse_at(error.byte == 0 ? 0 : error.byte - 1, kNoJson);
   } catch (const Json::exception& /*error*/) {
-    throw DataError(fmt::format("{}: has a number that is too large for any key", where));
+    refuse_at(offset_of(find_overflow(text)), "this number is too large for any key");
   }
-  if (!keys.twice().empty()) {
-    throw DataError(
-        fmt::format("{}: an object has the key {} twice; keep one", where, keys.twice()));
+  if (const std::string_view key = find_second_key(text); !key.empty()) {
+    refuse_at(offset_of(key),
+              fmt::format("an object has the key {} twice; keep one", shown(Json::parse(key))));
   }
-  return json;
 }
 
-JsonObject::JsonObject(const Json& json, std::string where, std::string path)
-    : json_(&json), where_(std::move(where)), path_(std::move(path)) {
+void JsonDocument::refuse(const JsonPath& place, std::string_view sentence) const {
+  refuse_at(offset_of(find_value(text_, place)), sentence);
+}
+
+void JsonDocument::refuse_at(std::size_t offset, std::string_view sentence) const {
+  throw DataError(fmt::format("{}: {}: {}", where_, text_place(text_, offset), sentence));
+}
+
+std::size_t JsonDocument::offset_of(std::string_view part) const {
+  return part.empty() ? 0 : static_cast<std::size_t>(part.data() - text_.data());
+}
+
+JsonObject::JsonObject(const JsonDocument& document, const Json& json, JsonPath path)
+    : document_(&document), json_(&json), path_(std::move(path)) {
   if (!json.is_object()) {
-    throw DataError(fmt::format("{}: {} is {}, expected an object", where_,
-                                path_.empty() ? "the document" : path_, shown(json)));
+    const std::string what = path_.empty() ? "the document" : to_string(path_, document.json());
+    document.refuse(path_, fmt::format("{} is {}, expected an object", what, shown(json)));
   }
 }
 
@@ -160,8 +156,17 @@ std::int64_t JsonObject::integer(const std::string& key, std::int64_t least) con
   return value;
 }
 
+std::vector<std::string> JsonObject::texts(const std::string& key) const {
+  const Json& json = at(key);
+  const auto is_text = [](const Json& element) { return element.is_string(); };
+  if (!json.is_array() || !std::ranges::all_of(json, is_text)) {
+    refuse(key, fmt::format("is {}, expected a list of texts", shown(json)));
+  }
+  return json.get<std::vector<std::string>>();
+}
+
 JsonObject JsonObject::object(const std::string& key) const {
-  return {at(key), where_, path_of(key)};
+  return {*document_, at(key), path_of(key)};
 }
 
 std::vector<JsonObject> JsonObject::objects(const std::string& key, std::size_t least) const {
@@ -172,7 +177,9 @@ std::vector<JsonObject> JsonObject::objects(const std::string& key, std::size_t 
   }
   std::vector<JsonObject> objects;
   for (std::size_t i = 0; i < json.size(); ++i) {
-    objects.emplace_back(json[i], where_, fmt::format("{}[{}]", path_of(key), i));
+    JsonPath path = path_of(key);
+    path.push_back(std::to_string(i));
+    objects.push_back({*document_, json[i], std::move(path)});
   }
   return objects;
 }
@@ -186,7 +193,8 @@ std::vector<std::string> JsonObject::keys() const {
 }
 
 void JsonObject::refuse(const std::string& key, const std::string& reason) const {
-  throw DataError(fmt::format("{}: {} {}", where_, path_of(key), reason));
+  document_->refuse(json_->contains(key) ? path_of(key) : path_,
+                    fmt::format("{} {}", to_string(path_of(key), document_->json()), reason));
 }
 
 const Json& JsonObject::at(const std::string& key) const {
@@ -197,8 +205,10 @@ const Json& JsonObject::at(const std::string& key) const {
   return *found;
 }
 
-std::string JsonObject::path_of(const std::string& key) const {
-  return path_.empty() ? key : path_ + "." + key;
+JsonPath JsonObject::path_of(const std::string& key) const {
+  JsonPath path = path_;
+  path.push_back(key);
+  return path;
 }
 
 }  // namespace lockflight::plan

@@ -1,10 +1,15 @@
 #include "lockflight/plan/plan.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/partition/problem.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/estimate_profile.h"
 #include "lockflight/plan/lower.h"
@@ -12,6 +17,7 @@
 #include "lockflight/schedule/registry.h"
 #include "plan/memory.h"
 #include "plan/predict.h"
+#include "plan/recomputing.h"
 #include "plan/split_layers.h"
 
 namespace lockflight {
@@ -19,11 +25,11 @@ namespace {
 
 std::vector<StagePlan> make_stages(const nn::Model& model,
                                    const std::vector<plan::LayerProfile>& profile,
-                                   const plan::Profile& costs, const std::vector<int>& split,
+                                   const plan::Profile& costs, const plan::Split& split,
                                    const schedule::Placement& placement) {
   std::vector<StagePlan> stages;
   int layer = 0;
-  for (const int layers : split) {
+  for (const int layers : split.layers_of_stage) {
     StagePlan stage{.rank = placement.rank_of(static_cast<int>(stages.size())),
                     .first_layer = layer,
                     .layers = layers,
@@ -35,6 +41,10 @@ std::vector<StagePlan> make_stages(const nn::Model& model,
       stage.forward_seconds += costs.layers[i].seconds.forward;
       stage.input_gradient_seconds += costs.layers[i].seconds.input_gradient;
       stage.weight_gradient_seconds += costs.layers[i].seconds.weight_gradient;
+      if (split.recomputed[i]) {
+        stage.input_gradient_seconds += costs.layers[i].seconds.forward;
+        stage.recomputed.push_back(costs.layers[i].name);
+      }
     }
     layer += layers;
     for (const TensorSpec& output : profile[layer - 1].outputs) {
@@ -60,14 +70,134 @@ int layer_of(const nn::Model& model, const std::string& parameter) {
   return static_cast<int>(std::ranges::find_if(layers, holds) - layers.begin());
 }
 
-void check_limit(const Plan& plan) {
-  const std::string finding =
-      plan.memory_limit_bytes == 0 ? "" : plan::beyond_limit(plan.memory, plan.memory_limit_bytes);
-  if (!finding.empty()) {
-    throw PlanError(
-        finding + "; use more ranks, smaller or fewer micro-batches, or another schedule or split");
+// Of every layer what it takes of memory if it is recomputed, where it keeps less then.
+std::vector<std::optional<plan::LayerMemory>> recomputed_memory(
+    nn::Model& model, const std::vector<plan::LayerProfile>& plain, std::int64_t rows) {
+  const plan::Recomputing all(model, std::vector<bool>(plain.size(), true));
+  const auto recomputed = plan::dry_run(model, rows);
+  std::vector<std::optional<plan::LayerMemory>> memory(plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (recomputed[i].memory.saved_after_forward_bytes <
+        plain[i].memory.saved_after_forward_bytes) {
+      memory[i] = recomputed[i].memory;
+    }
   }
+  return memory;
 }
+
+class Planner {
+ public:
+  Planner(nn::Model& model, int ranks, const PlanOptions& options)
+      : model_(model),
+        options_(options),
+        schedule_(schedule::make_schedule(options.schedule,
+                                          {.ranks = ranks,
+                                           .micro_batches = options.micro_batches,
+                                           .stages_per_rank = options.stages_per_rank})),
+        layers_(plan::dry_run(model, options.micro_batch.rows, schedule::has_backward(schedule_))),
+        profile_(profile()),
+        recompute_(schedule::has_backward(schedule_) ? options.recompute : Recomputation::never),
+        recomputed_(recompute_ == Recomputation::never
+                        ? std::vector<std::optional<plan::LayerMemory>>(layers_.size())
+                        : recomputed_memory(model, layers_, options.micro_batch.rows)) {}
+
+  Plan run() {
+    Plan plan = recompute_ == Recomputation::when_needed ? plan_with_choice()
+                                                         : make(split(recompute_, memory()));
+    check_limit(plan);
+    plan.prediction = plan::predict(plan, profile_, options_.device);
+    return plan;
+  }
+
+ private:
+  plan::Profile profile() const {
+    const std::int64_t rows = options_.micro_batch.rows;
+    if (!options_.profile) {
+      return plan::estimate_profile(layers_, rows, options_.device);
+    }
+    plan::check_fits(*options_.profile, model_, rows, "profile");
+    return *options_.profile;
+  }
+
+  // Of every rank.
+  std::vector<std::int64_t> memory() const {
+    const std::size_t limit = options_.memory_limit_bytes;
+    return std::vector<std::int64_t>(
+        schedule_.ranks(), limit == 0 ? partition::kUnlimited : static_cast<std::int64_t>(limit));
+  }
+
+  plan::Split split(Recomputation when, const std::vector<std::int64_t>& memory) const {
+    return plan::split_layers({.profile = profile_,
+                               .recomputed = recomputed_,
+                               .schedule = schedule_,
+                               .options = options_},
+                              when, memory);
+  }
+
+  // The splitting goes by a profile that is not exact.  So the exact bytes of a plan that does not
+  // fit correct what the next one is told to keep to; in the end everything is recomputed.
+  Plan plan_with_choice() {
+    constexpr int kMostCorrections = 5;
+    plan::Split split = this->split(Recomputation::never, memory());
+    Plan plan = make(split);
+    for (int i = 1; i <= kMostCorrections && !fits(plan); ++i) {
+      const bool last = i == kMostCorrections;
+      split = last ? this->split(Recomputation::always, memory())
+                   : this->split(Recomputation::when_needed, corrected_memory(split, plan));
+      plan = make(split);
+    }
+    return plan;
+  }
+
+  // What the profile would have to say for a rank that has just the limit.
+  std::vector<std::int64_t> corrected_memory(const plan::Split& split, const Plan& plan) const {
+    std::vector<std::int64_t> memory = this->memory();
+    for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+      const auto exact = static_cast<std::int64_t>(plan.memory[rank].arena_bytes());
+      memory[rank] = std::max<std::int64_t>(0, memory[rank] + split.bytes[rank] - exact);
+    }
+    return memory;
+  }
+
+  // All but the prediction.
+  Plan make(const plan::Split& split) {
+    Plan plan{.stages = make_stages(model_, layers_, profile_, split, schedule_.placement),
+              .schedule = schedule_,
+              .program = {},
+              .batch_shape = {.micro_batch_rows = options_.micro_batch.rows,
+                              .micro_batches = options_.micro_batches},
+              .memory = {},
+              .memory_limit_bytes = options_.memory_limit_bytes,
+              .prediction = {}};
+    plan.program = plan::lower(schedule_, plan::tied_stages(model_, plan.stages), options_.lower);
+    plan::check_proved(plan.program);
+    const plan::Recomputing recomputing(model_, split.recomputed);
+    plan.memory = plan::memory_of(model_, plan, options_.optimizer_states);
+    return plan;
+  }
+
+  static bool fits(const Plan& plan) {
+    return plan.memory_limit_bytes == 0 ||
+           plan::beyond_limit(plan.memory, plan.memory_limit_bytes).empty();
+  }
+
+  void check_limit(const Plan& plan) const {
+    if (!fits(plan)) {
+      throw PlanError(fmt::format(
+          "{}; use more ranks, smaller or fewer micro-batches, {}another schedule or split",
+          plan::beyond_limit(plan.memory, plan.memory_limit_bytes),
+          options_.recompute == Recomputation::never ? "recomputation, or " : "or "));
+    }
+  }
+
+  nn::Model& model_;
+  const PlanOptions& options_;
+  const schedule::Schedule schedule_;
+  const std::vector<plan::LayerProfile> layers_;
+  const plan::Profile profile_;
+  const Recomputation recompute_;
+  const std::vector<std::optional<plan::LayerMemory>> recomputed_;
+};
 
 }  // namespace
 
@@ -90,29 +220,7 @@ Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
         fmt::format("a step of {} micro-batches of {} rows; both must be at least 1",
                     options.micro_batches, options.micro_batch.rows));
   }
-  const std::int64_t rows = options.micro_batch.rows;
-  Plan plan;
-  plan.batch_shape = {.micro_batch_rows = rows, .micro_batches = options.micro_batches};
-  plan.memory_limit_bytes = options.memory_limit_bytes;
-  plan.schedule =
-      schedule::make_schedule(options.schedule, {.ranks = ranks,
-                                                 .micro_batches = options.micro_batches,
-                                                 .stages_per_rank = options.stages_per_rank});
-  const auto layers = plan::dry_run(model, rows, schedule::has_backward(plan.schedule));
-  if (options.profile) {
-    plan::check_fits(*options.profile, model, rows, "profile");
-  }
-  const plan::Profile profile =
-      options.profile ? *options.profile : plan::estimate_profile(layers, rows, options.device);
-  plan.stages =
-      make_stages(model, layers, profile, plan::split_layers(profile, plan.schedule, options),
-                  plan.schedule.placement);
-  plan.program = plan::lower(plan.schedule, plan::tied_stages(model, plan.stages), options.lower);
-  plan::check_proved(plan.program);
-  plan.memory = plan::memory_of(model, plan, options.optimizer_states);
-  check_limit(plan);
-  plan.prediction = plan::predict(plan, profile, options.device);
-  return plan;
+  return Planner(model, ranks, options).run();
 }
 
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options) {

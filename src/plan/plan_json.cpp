@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 using plan::JsonObject;
 
 constexpr const char* kFormat = "lockflight plan";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 int int_of(const JsonObject& json, const char* key, int least) {
   const std::int64_t value = json.integer(key, least);
@@ -39,6 +39,7 @@ Json stage_json(const StagePlan& stage) {
           {"parameters", stage.parameters},
           {"forward_flops", stage.forward_flops},
           {"boundary_bytes", stage.boundary_bytes},
+          {"recomputed", stage.recomputed},
           {"forward_seconds", stage.forward_seconds},
           {"input_gradient_seconds", stage.input_gradient_seconds},
           {"weight_gradient_seconds", stage.weight_gradient_seconds}};
@@ -82,6 +83,7 @@ StagePlan read_stage(const JsonObject& json) {
           .parameters = json.integer("parameters", 0),
           .forward_flops = json.number("forward_flops"),
           .boundary_bytes = json.bytes("boundary_bytes"),
+          .recomputed = json.texts("recomputed"),
           .forward_seconds = json.number("forward_seconds"),
           .input_gradient_seconds = json.number("input_gradient_seconds"),
           .weight_gradient_seconds = json.number("weight_gradient_seconds")};
@@ -227,8 +229,8 @@ std::string plan_to_json(const Plan& plan) {
 }
 
 Plan plan_from_json(std::string_view text, const std::string& where) {
-  const nlohmann::json json = plan::parse_json(text, where);
-  return read_plan(JsonObject(json, where));
+  const plan::JsonDocument document(text, where);
+  return read_plan(JsonObject(document));
 }
 
 }  // namespace lockflight

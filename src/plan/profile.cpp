@@ -88,8 +88,8 @@ std::string to_json(const Profile& profile) {
 }
 
 Profile parse_profile(std::string_view json, const std::string& where) {
-  const nlohmann::json document = parse_json(json, where);
-  const JsonObject object(document, where);
+  const JsonDocument document(json, where);
+  const JsonObject object(document);
   object.expect_format(kFormat, kVersion);
   object.expect_keys({"format", "version", "device", "measured", "rows", "layers"});
   Profile profile{.device = object.text("device"),

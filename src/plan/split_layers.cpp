@@ -1,7 +1,10 @@
 #include "plan/split_layers.h"
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -14,6 +17,9 @@
 namespace lockflight::plan {
 namespace {
 
+// Of the search for what to recompute: seconds where it is hard.
+constexpr partition::Effort kEffort{.steps = 10'000'000};
+
 void check_split(const std::vector<int>& split, int layers, int stages) {
   const int sum = std::accumulate(split.begin(), split.end(), 0);
   if (static_cast<int>(split.size()) != stages || sum != layers || std::ranges::min(split) < 1) {
@@ -24,41 +30,133 @@ void check_split(const std::vector<int>& split, int layers, int stages) {
   }
 }
 
-partition::Layer layer_of(const LayerCost& cost, int optimizer_states) {
-  const LayerMemory& memory = cost.memory;
+// What a layer takes beside its parameters.
+struct Kept {
+  std::int64_t saved;
+  std::int64_t transient;
+};
+
+Kept kept_by(const LayerMemory& memory) {
   const std::size_t peak = std::max({memory.forward_peak_bytes, memory.input_gradient_peak_bytes,
                                      memory.weight_gradient_peak_bytes});
   const std::size_t saved = memory.saved_after_forward_bytes;
-  return {
-      .forward = cost.seconds.forward,
-      .input_gradient = cost.seconds.input_gradient,
-      .weight_gradient = cost.seconds.weight_gradient,
-      .parameter_bytes = static_cast<std::int64_t>(memory.parameter_bytes) * (2 + optimizer_states),
-      .saved_bytes = static_cast<std::int64_t>(saved),
-      .transient_bytes = static_cast<std::int64_t>(peak > saved ? peak - saved : 0),
-      .output_bytes = static_cast<std::int64_t>(cost.output_bytes)};
+  return {.saved = static_cast<std::int64_t>(saved),
+          .transient = static_cast<std::int64_t>(peak > saved ? peak - saved : 0)};
 }
 
-partition::Problem problem_of(const Profile& profile, const schedule::Schedule& schedule,
-                              const PlanOptions& options) {
-  partition::Problem problem;
-  for (const LayerCost& cost : profile.layers) {
-    problem.layers.push_back(layer_of(cost, options.optimizer_states));
+partition::Layer layer_of(const LayerCost& cost, int optimizer_states) {
+  const Kept kept = kept_by(cost.memory);
+  return {.forward = cost.seconds.forward,
+          .input_gradient = cost.seconds.input_gradient,
+          .weight_gradient = cost.seconds.weight_gradient,
+          .parameter_bytes =
+              static_cast<std::int64_t>(cost.memory.parameter_bytes) * (2 + optimizer_states),
+          .saved_bytes = kept.saved,
+          .transient_bytes = kept.transient,
+          .output_bytes = static_cast<std::int64_t>(cost.output_bytes)};
+}
+
+int number_of(const std::string& layer, const std::vector<LayerCost>& layers) {
+  const auto found = std::ranges::find(layers, layer, &LayerCost::name);
+  if (found != layers.end()) {
+    return static_cast<int>(found - layers.begin());
   }
-  problem.ranks.resize(static_cast<std::size_t>(schedule.ranks()));
-  if (options.memory_limit_bytes != 0) {
-    for (partition::Rank& rank : problem.ranks) {
-      rank.memory_bytes = static_cast<std::int64_t>(options.memory_limit_bytes);
+  int number = -1;
+  const char* const end = layer.data() + layer.size();
+  const auto [after, failure] = std::from_chars(layer.data(), end, number);
+  if (failure != std::errc() || after != end || number < 0 ||
+      std::cmp_greater_equal(number, layers.size())) {
+    throw InvalidArgument(
+        fmt::format("there is no layer '{}'; layers have the names {} … {}, or the numbers 0 to {}",
+                    layer, layers.front().name, layers.back().name, layers.size() - 1));
+  }
+  return number;
+}
+
+void add_constraints(const SplitProblem& problem, partition::Problem& to) {
+  const std::vector<LayerCost>& layers = problem.profile.layers;
+  for (const LayerPin& pin : problem.options.pins) {
+    to.pins.push_back({.layer = number_of(pin.layer, layers), .stage = pin.stage});
+  }
+  for (const LayerRange& range : problem.options.together) {
+    const auto [first, last] =
+        std::minmax({number_of(range.first, layers), number_of(range.last, layers)});
+    for (int layer = first; layer < last; ++layer) {
+      to.together.push_back(layer);
     }
   }
-  for (int stage = 0; stage < schedule.stages(); ++stage) {
-    problem.rank_of_stage.push_back(schedule.placement.rank_of(stage));
+  int layer = 0;
+  for (int stage = 0; std::cmp_less(stage, problem.options.split.size()); ++stage) {
+    for (const int end = layer + problem.options.split[stage]; layer < end; ++layer) {
+      to.pins.push_back({.layer = layer, .stage = stage});
+    }
   }
-  problem.in_flight = micro_batches_in_flight(schedule);
-  const std::size_t links = problem.ranks.size() * problem.ranks.size();
-  problem.links.assign(links, {.latency_seconds = options.device.link_latency_seconds,
-                               .bytes_per_second = options.device.link_bytes_per_second});
-  return problem;
+}
+
+partition::Problem partition_problem(const SplitProblem& problem,
+                                     const std::vector<std::int64_t>& memory) {
+  const PlanOptions& options = problem.options;
+  const schedule::Schedule& schedule = problem.schedule;
+  partition::Problem result;
+  for (std::size_t i = 0; i < problem.profile.layers.size(); ++i) {
+    const LayerCost& cost = problem.profile.layers[i];
+    partition::Layer& layer = result.layers.emplace_back(layer_of(cost, options.optimizer_states));
+    if (problem.recomputed[i]) {
+      const Kept kept = kept_by(*problem.recomputed[i]);
+      layer.recomputed = {.seconds = cost.seconds.forward,
+                          .saved_bytes = kept.saved,
+                          .transient_bytes = kept.transient};
+    }
+  }
+  for (const std::int64_t bytes : memory) {
+    result.ranks.push_back({.memory_bytes = bytes});
+  }
+  for (int stage = 0; stage < schedule.stages(); ++stage) {
+    result.rank_of_stage.push_back(schedule.placement.rank_of(stage));
+  }
+  result.in_flight = micro_batches_in_flight(schedule);
+  const std::size_t links = result.ranks.size() * result.ranks.size();
+  result.links.assign(links, {.latency_seconds = options.device.link_latency_seconds,
+                              .bytes_per_second = options.device.link_bytes_per_second});
+  add_constraints(problem, result);
+  return result;
+}
+
+std::vector<bool> recomputable(const partition::Problem& problem) {
+  std::vector<bool> marks;
+  for (const partition::Layer& layer : problem.layers) {
+    marks.push_back(layer.recomputed.has_value());
+  }
+  return marks;
+}
+
+// The best split with the marked layers recomputed, whether or not it fits the memory.
+Split with_recomputed(const partition::Problem& problem, std::vector<bool> recomputed) {
+  partition::Problem fixed = problem;
+  for (std::size_t i = 0; i < recomputed.size(); ++i) {
+    partition::Layer& layer = fixed.layers[i];
+    if (recomputed[i]) {
+      layer.forward += layer.recomputed->seconds;
+      layer.saved_bytes = layer.recomputed->saved_bytes;
+      layer.transient_bytes = layer.recomputed->transient_bytes;
+    }
+    layer.recomputed.reset();
+  }
+  auto answer = partition::solve(fixed);
+  if (!std::holds_alternative<partition::Partition>(answer)) {
+    for (partition::Rank& rank : fixed.ranks) {
+      rank.memory_bytes = partition::kUnlimited;
+    }
+    answer = partition::solve(fixed);
+  }
+  Split split{.layers_of_stage = std::get<partition::Partition>(std::move(answer)).layers_of_stage,
+              .recomputed = std::move(recomputed),
+              .bytes = {}};
+  for (const partition::Load& load :
+       partition::loads_of(problem, split.layers_of_stage, split.recomputed)) {
+    split.bytes.push_back(load.bytes);
+  }
+  return split;
 }
 
 }  // namespace
@@ -81,28 +179,36 @@ std::vector<int> micro_batches_in_flight(const schedule::Schedule& schedule) {
   return most;
 }
 
-std::vector<int> split_layers(const Profile& profile, const schedule::Schedule& schedule,
-                              const PlanOptions& options) {
-  const auto layers = static_cast<int>(profile.layers.size());
+Split split_layers(const SplitProblem& problem, Recomputation when,
+                   const std::vector<std::int64_t>& memory) {
+  const auto layers = static_cast<int>(problem.profile.layers.size());
+  const schedule::Schedule& schedule = problem.schedule;
+  const PlanOptions& options = problem.options;
   if (!options.split.empty()) {
     check_split(options.split, layers, schedule.stages());
-    return options.split;
-  }
-  if (schedule.stages() > layers) {
+  } else if (schedule.stages() > layers) {
     throw InvalidArgument(
         fmt::format("{} stages on {} ranks for a model of {} layers; every stage needs at least "
                     "one layer",
                     schedule.stages(), schedule.ranks(), layers));
   }
-  partition::Problem problem = problem_of(profile, schedule, options);
-  auto answer = partition::solve(problem);
-  if (!std::holds_alternative<partition::Partition>(answer)) {
-    for (partition::Rank& rank : problem.ranks) {
-      rank.memory_bytes = partition::kUnlimited;
+  partition::Problem to_solve = partition_problem(problem, memory);
+  if (when == Recomputation::when_needed) {
+    to_solve.recompute = true;
+    const auto answer = partition::solve(to_solve, kEffort);
+    if (const auto* best = std::get_if<partition::Partition>(&answer)) {
+      Split split{
+          .layers_of_stage = best->layers_of_stage, .recomputed = best->recomputed, .bytes = {}};
+      for (const partition::Load& load : best->loads) {
+        split.bytes.push_back(load.bytes);
+      }
+      return split;
     }
-    answer = partition::solve(problem);
+    to_solve.recompute = false;
   }
-  return std::get<partition::Partition>(std::move(answer)).layers_of_stage;
+  return with_recomputed(to_solve, when == Recomputation::never
+                                       ? std::vector<bool>(to_solve.layers.size(), false)
+                                       : recomputable(to_solve));
 }
 
 }  // namespace lockflight::plan

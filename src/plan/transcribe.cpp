@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/schedule/csv.h"
 #include "plan/boundaries.h"
 
 namespace lockflight::plan {
@@ -38,8 +39,9 @@ bool is_send(ActionKind kind) {
 
 class RankTranscriber {
  public:
-  RankTranscriber(const Schedule& schedule, int rank, RankProgram& program, std::vector<int>& cells)
-      : schedule_(schedule), rank_(rank), program_(program), cells_(cells) {
+  RankTranscriber(const Schedule& schedule, std::string_view text, int rank, RankProgram& program,
+                  std::vector<int>& cells)
+      : schedule_(schedule), text_(text), rank_(rank), program_(program), cells_(cells) {
     program_.streams.push_back({});
   }
 
@@ -107,18 +109,25 @@ class RankTranscriber {
   }
 
   int peer_of(const Action& action, const Boundary& boundary, bool sends) const {
-    const std::string place = fmt::format("schedule file, row {}, cell {}: {}", rank_ + 1,
-                                          cell_ + 1, schedule::to_string(action));
     if (boundary.stage < 0 || boundary.stage + 1 >= schedule_.stages()) {
-      throw DataError(fmt::format("{}: there is no stage at its other end; stages are 0 to {}",
-                                  place, schedule_.stages() - 1));
+      refuse(action, fmt::format("there is no stage at its other end; stages are 0 to {}",
+                                 schedule_.stages() - 1));
     }
     const int other = sends ? taker_stage(boundary) : maker_stage(boundary);
     if (schedule_.placement.rank_of(other) == rank_) {
-      throw DataError(fmt::format(
-          "{}: stage {} lies in the same row; what stays on a rank is not sent", place, other));
+      refuse(action,
+             fmt::format("stage {} lies in the same row; what stays on a rank is not sent", other));
     }
     return schedule_.placement.rank_of(other);
+  }
+
+  [[noreturn]] void refuse(const Action& action, std::string_view why) const {
+    const auto row = static_cast<std::size_t>(rank_) + 1;
+    const auto cell = static_cast<std::size_t>(cell_) + 1;
+    throw DataError(fmt::format(
+        "schedule file, {}: {}: {}",
+        schedule::cell_place(text_.empty() ? schedule::write_csv(schedule_) : text_, row, cell),
+        schedule::to_string(action), why));
   }
 
   void emit(const Instruction& instruction) {
@@ -151,6 +160,7 @@ class RankTranscriber {
   }
 
   const Schedule& schedule_;
+  const std::string_view text_;
   const int rank_;
   RankProgram& program_;
   std::vector<int>& cells_;
@@ -163,7 +173,7 @@ class RankTranscriber {
 
 }  // namespace
 
-Transcription transcribe(const Schedule& schedule) {
+Transcription transcribe(const Schedule& schedule, std::string_view text) {
   Transcription result;
   result.program.micro_batches = schedule.micro_batches;
   result.program.placement = schedule.placement;
@@ -172,7 +182,8 @@ Transcription transcribe(const Schedule& schedule) {
   result.cells.resize(schedule.ranks());
   const bool trains = schedule::has_backward(schedule);
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    RankTranscriber(schedule, rank, result.program.ranks[rank], result.cells[rank]).run(trains);
+    RankTranscriber(schedule, text, rank, result.program.ranks[rank], result.cells[rank])
+        .run(trains);
   }
   return result;
 }

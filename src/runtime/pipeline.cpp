@@ -13,6 +13,8 @@
 #include "lockflight/plan/prove.h"
 #include "plan/executor.h"
 #include "plan/job.h"
+#include "plan/links.h"
+#include "plan/recomputing.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
@@ -51,6 +53,7 @@ class Pipeline::Impl {
                       plan.ranks(), world.ranks()));
     }
     check_layers();
+    recomputing_.emplace(model_, plan::recomputed_layers(model_, plan_.stages));
     if (options_.proved) {
       plan::check_proved(plan_.program);
     }
@@ -63,6 +66,7 @@ class Pipeline::Impl {
     blocks_.resize(world_.ranks());
     on_each_rank([this](RankContext& context) {
       context.device.reserve(plan_.memory.at(context.rank).arena_bytes());
+      context.transport.connect(plan::links_of(train_.program, context.rank));
       materialize(context);
       make_room(context, plan_.memory[context.rank].step_bytes);
     });
@@ -401,6 +405,7 @@ class Pipeline::Impl {
   nn::Model model_;
   Plan plan_;
   PipelineOptions options_;
+  std::optional<plan::Recomputing> recomputing_;  // as the plan has it
   plan::Job train_;
   std::map<std::pair<int, bool>, plan::Job> forward_jobs_;  // by micro-batches, with loss
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors

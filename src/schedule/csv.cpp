@@ -9,12 +9,14 @@
 
 #include <fmt/format.h>
 
+#include "core/text_place.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight::schedule {
 namespace {
 
 constexpr std::string_view kOverlapEnd = ")OVERLAP_F_B";
+constexpr std::string_view kSpace = " \t";
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -30,7 +32,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t";
   const std::size_t begin = text.find_first_not_of(kSpace);
   return begin == std::string_view::npos
              ? std::string_view{}
@@ -71,6 +72,16 @@ std::string to_text(const Cell& cell) {
   return cell.size() == 1 ? text : fmt::format("({}{}", text, kOverlapEnd);
 }
 
+struct Place {
+  std::size_t row = 1;
+  std::size_t cell = 0;  // 0: the whole row
+};
+
+[[noreturn]] void refuse(std::string_view text, Place place, std::string_view why) {
+  throw DataError(
+      fmt::format("schedule file, {}: {}", cell_place(text, place.row, place.cell), why));
+}
+
 std::vector<std::string_view> rows_of(std::string_view text) {
   const CsvStyle style = csv_style(text);
   if (style.ends_last_row && !text.empty()) {
@@ -81,10 +92,8 @@ std::vector<std::string_view> rows_of(std::string_view text) {
     // The last row of a file whose last row has no end has no carriage return either.
     const bool expected = style.carriage_returns && (i + 1 < rows.size() || style.ends_last_row);
     if (rows[i].ends_with('\r') != expected) {
-      throw DataError(
-          fmt::format("schedule file, row {}: rows end with and without a carriage "
-                      "return, expected one kind of line end",
-                      i + 1));
+      refuse(text, {.row = i + 1},
+             "rows end with and without a carriage return, expected one kind of line end");
     }
     rows[i].remove_suffix(expected ? 1 : 0);
   }
@@ -93,32 +102,16 @@ std::vector<std::string_view> rows_of(std::string_view text) {
 
 class Reader {
  public:
-  void read_row(std::string_view text) {
-    const std::size_t actions_before = actions_;
-    std::size_t cell_number = 0;
-    std::vector<Cell>& row = rows_.emplace_back();
-    for (const std::string_view cell_text : split(text, ',')) {
-      ++cell_number;
-      try {
-        Cell& cell = row.emplace_back(parse_cell(cell_text));
-        std::ranges::for_each(cell, [&](const Action& action) { note(action); });
-      } catch (const DataError& error) {
-        throw DataError(fmt::format("schedule file, row {}, cell {}: {}", rows_.size(), cell_number,
-                                    error.what()));
-      }
-    }
-    if (actions_ == actions_before) {
-      throw DataError(
-          fmt::format("schedule file, row {}: there is no action; each row is a rank and needs one",
-                      rows_.size()));
-    }
-  }
+  explicit Reader(std::string_view text) : text_(text) {}
 
-  Schedule finish(std::string name) {
+  Schedule read(std::string name) {
+    for (const std::string_view row : rows_of(text_)) {
+      read_row(row);
+    }
     check_complete();
     std::vector<int> rank_of_stage;
-    for (const auto& [stage, rank] : rank_of_stage_) {
-      rank_of_stage.push_back(rank);
+    for (const auto& [stage, place] : place_of_stage_) {
+      rank_of_stage.push_back(static_cast<int>(place.row) - 1);
     }
     return {.name = std::move(name),
             .micro_batches = static_cast<int>(micro_batches_),
@@ -127,14 +120,34 @@ class Reader {
   }
 
  private:
-  void note(const Action& action) {
-    const int rank = static_cast<int>(rows_.size()) - 1;
-    const auto [found, inserted] = rank_of_stage_.try_emplace(action.stage, rank);
-    if (found->second != rank) {
-      throw DataError(fmt::format("stage {} stands in row {} already, and a stage lies on one rank",
-                                  action.stage, found->second + 1));
+  void read_row(std::string_view row_text) {
+    const std::size_t actions_before = actions_;
+    std::vector<Cell>& row = rows_.emplace_back();
+    now_ = {.row = rows_.size(), .cell = 0};
+    for (const std::string_view cell_text : split(row_text, ',')) {
+      ++now_.cell;
+      try {
+        Cell& cell = row.emplace_back(parse_cell(cell_text));
+        std::ranges::for_each(cell, [&](const Action& action) { note(action); });
+      } catch (const DataError& error) {
+        refuse(text_, now_, error.what());
+      }
     }
-    micro_batches_ = std::max(micro_batches_, std::int64_t{action.micro_batch} + 1);
+    if (actions_ == actions_before) {
+      refuse(text_, {.row = now_.row}, "there is no action; each row is a rank and needs one");
+    }
+  }
+
+  void note(const Action& action) {
+    const auto [found, inserted] = place_of_stage_.try_emplace(action.stage, now_);
+    if (found->second.row != now_.row) {
+      throw DataError(fmt::format("stage {} stands in row {} already, and a stage lies on one rank",
+                                  action.stage, found->second.row));
+    }
+    if (action.micro_batch >= micro_batches_) {
+      micro_batches_ = std::int64_t{action.micro_batch} + 1;
+      last_micro_batch_ = now_;
+    }
     ++actions_;
   }
 
@@ -142,27 +155,28 @@ class Reader {
   // for huge tables.
   void check_complete() const {
     int expected = 0;
-    for (const auto& [stage, rank] : rank_of_stage_) {
+    for (const auto& [stage, place] : place_of_stage_) {
       if (stage != expected) {
-        throw DataError(
-            fmt::format("schedule file, row {}: stage {} is there, but stage {} is in "
-                        "no row",
-                        rank + 1, stage, expected));
+        refuse(text_, place,
+               fmt::format("stage {} is there, but stage {} is in no row", stage, expected));
       }
       ++expected;
     }
     const auto forwards = static_cast<std::uint64_t>(expected) * micro_batches_;
     if (actions_ < forwards) {
-      throw DataError(
-          fmt::format("schedule file: it has {} actions, but {} stages and {} "
-                      "micro-batches need {} forwards",
-                      actions_, expected, micro_batches_, forwards));
+      refuse(text_, last_micro_batch_,
+             fmt::format("the file has {} actions, but {} stages and the {} micro-batches up to "
+                         "this one need {} forwards",
+                         actions_, expected, micro_batches_, forwards));
     }
   }
 
+  const std::string_view text_;
   std::vector<std::vector<Cell>> rows_;
-  std::map<int, int> rank_of_stage_;
+  Place now_;
+  std::map<int, Place> place_of_stage_;  // where it comes first
   std::int64_t micro_batches_ = 0;
+  Place last_micro_batch_;  // where the one with the highest number comes first
   std::size_t actions_ = 0;
 };
 
@@ -175,11 +189,22 @@ CsvStyle csv_style(std::string_view text) {
 }
 
 Schedule read_csv(std::string_view text, std::string name) {
-  Reader reader;
-  for (const std::string_view row : rows_of(text)) {
-    reader.read_row(row);
+  return Reader(text).read(std::move(name));
+}
+
+std::string cell_place(std::string_view text, std::size_t row, std::size_t cell) {
+  std::size_t offset = 0;
+  for (std::size_t line = 1; line < row; ++line) {
+    offset = text.find('\n', offset) + 1;
   }
-  return reader.finish(std::move(name));
+  for (std::size_t comma = 1; comma < cell; ++comma) {
+    offset = text.find(',', offset) + 1;
+  }
+  if (cell > 0) {
+    offset = std::min(text.find_first_not_of(kSpace, offset), text.size());
+  }
+  return fmt::format("row {}{} ({})", row, cell == 0 ? "" : fmt::format(", cell {}", cell),
+                     text_place(text, offset));
 }
 
 std::string write_csv(const Schedule& schedule, const CsvStyle& style) {

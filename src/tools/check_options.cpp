@@ -49,9 +49,6 @@ void check_pipeline(const TrainOptions& options) {
     throw InvalidArgument(
         fmt::format("--schedule {} has no backwards, so it cannot train", options.schedule));
   }
-  if (options.device == "cuda") {
-    throw InvalidArgument("--device cuda: this build has no CUDA backend; use --device cpu");
-  }
   if (options.chaos_seed && options.streams != "chaos") {
     throw InvalidArgument("--chaos-seed is of use with --streams chaos only");
   }

@@ -2,6 +2,7 @@
 
 #include <ostream>
 
+#include "tools/devices_command.h"
 #include "tools/exit_code.h"
 #include "tools/options.h"
 #include "tools/plan_command.h"
@@ -34,6 +35,9 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       return run_prove(invocation.prove, console);
     case Command::simulate:
       run_simulate(invocation.simulate, console);
+      break;
+    case Command::devices:
+      run_devices(invocation.devices, console);
       break;
   }
   return static_cast<int>(ExitCode::success);

@@ -32,6 +32,8 @@ ExitCode exit_code_of(const std::exception_ptr& failure) {
     return ExitCode::usage;
   } catch (const DataError&) {
     return ExitCode::data;
+  } catch (const DeviceError&) {
+    return ExitCode::unavailable;
   } catch (const FileError&) {
     return ExitCode::io;
   } catch (...) {

@@ -10,10 +10,11 @@ namespace lockflight::tools {
 /// The numbers are those of BSD's sysexits.h.
 enum class ExitCode : int {
   success = 0,
-  usage = 64,     ///< options or a configuration that cannot work
-  data = 65,      ///< a file's content is not what it should be
-  internal = 70,  ///< anything else
-  io = 74,        ///< a file could not be opened, read or written
+  usage = 64,        ///< options or a configuration that cannot work
+  data = 65,         ///< a file's content is not what it should be
+  unavailable = 69,  ///< a device, its memory or its libraries are missing or failed
+  internal = 70,     ///< anything else
+  io = 74,           ///< a file could not be opened, read or written
 };
 
 /// The exit code of a process that a signal ended: 130 for SIGINT.

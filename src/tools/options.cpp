@@ -22,8 +22,10 @@ constexpr const char* kFooter =
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
     "  lockflight prove schedule.csv\n"
     "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
-    "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 70 internal\n"
-    "failure, 74 a file cannot be read or written, 130 interrupted (train saves and can resume)";
+    "  lockflight devices\n"
+    "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 69 a device is\n"
+    "missing or failed, 70 internal failure, 74 a file cannot be read or written, 130 interrupted\n"
+    "(train saves and can resume)";
 
 constexpr const char* kTrainFooter =
     "Example:\n"
@@ -56,6 +58,11 @@ constexpr const char* kProveFooter =
     "only\n"
     "is proved as lockflight runs it; with --one-stream, with each receive right in front of the\n"
     "action that needs it and each send right behind the action that makes it.";
+constexpr const char* kDevicesFooter =
+    "Example:\n"
+    "  lockflight devices --json\n"
+    "Where CUDA cannot be used it says why.";
+
 constexpr const char* kSimulateFooter =
     "Examples:\n"
     "  lockflight simulate interleaved --ranks 4 --micro-batches 8 --chunks 2 --transfer 0.1\n"
@@ -119,6 +126,23 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
+CLI::Option* add_device(CLI::App& app, std::string& device) {
+  return app
+      .add_option("--device", device,
+                  "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("NAME");
+}
+
+CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
+  return app
+      .add_option("--recompute", recompute,
+                  "Layers that keep only their input, and run forward again before their "
+                  "backward: never, when-needed (as few as --memory forces) or always")
+      ->check(CLI::IsMember({"never", "when-needed", "always"}))
+      ->type_name("NAME");
+}
+
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
@@ -133,15 +157,13 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
   app.add_option("--memory", options.memory, "Most memory of a rank: 8GiB; none: no limit")
       ->type_name("SIZE")
       ->group(group);
+  add_recompute(app, options.recompute)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
       ->group(group);
   app.add_flag("--dry-run", options.dry_run, "Print the plan and stop")->group(group);
-  app.add_option("--device", options.device, "auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->type_name("NAME")
-      ->group(group);
+  add_device(app, options.device)->group(group);
   app.add_option("--threads-per-rank", options.threads_per_rank,
                  "Threads that share the work of a rank; no result depends on it")
       ->group(group);
@@ -233,6 +255,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
   plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
       ->type_name("SIZE");
+  add_recompute(*plan, options.recompute);
   plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
       ->type_name("NAME|FILE");
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
@@ -254,6 +277,7 @@ CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
   sample->add_option("--top-k", options.top_k, "Choose among the k likeliest only; 0: among all");
   sample->add_option("--seed", options.seed, "Of the choices");
   sample->add_option("--ranks", options.ranks, "Workers, each with one stage of the model");
+  add_device(*sample, options.device);
   sample->add_option("--threads-per-rank", options.threads_per_rank,
                      "Threads that share the work of a rank");
   sample->add_flag("--json", options.json, "Print a JSON object");
@@ -317,6 +341,14 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   return simulate;
 }
 
+CLI::App* add_devices(CLI::App& app, DevicesOptions& options) {
+  CLI::App* devices = app.add_subcommand("devices", "List what there is to run on");
+  add_common(*devices);
+  devices->footer(kDevicesFooter);
+  devices->add_flag("--json", options.json, "Print a JSON object");
+  return devices;
+}
+
 // Sets the options of the file that are not on the command line.
 void apply_config(CLI::App& app) {
   const auto path = app.get_option("--config")->as<std::string>();
@@ -350,8 +382,8 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
     return;
   }
   throw InvalidArgument(
-      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove and "
-                  "simulate",
+      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
+                  "simulate and devices",
                   arguments.front()));
 }
 
@@ -390,6 +422,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* schedule = add_schedule(app, invocation.schedule, schedule_as_json);
   add_prove(app, invocation.prove);
   CLI::App* simulate = add_simulate(app, invocation.simulate);
+  CLI::App* devices = add_devices(app, invocation.devices);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -416,6 +449,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
                        : chosen == sample   ? Command::sample
                        : chosen == schedule ? Command::schedule
                        : chosen == simulate ? Command::simulate
+                       : chosen == devices  ? Command::devices
                                             : Command::prove;
   return invocation;
 }

@@ -54,6 +54,7 @@ struct TrainOptions {
   std::string schedule = "1f1b";
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
+  std::string recompute = "never";  ///< or when-needed, always
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
   std::string device = "auto";
@@ -85,6 +86,7 @@ struct SampleOptions {
   std::int64_t top_k = 0;  ///< 0: all
   std::uint64_t seed = 1;
   int ranks = 1;
+  std::string device = "auto";
   int threads_per_rank = 1;
   bool json = false;
 };
@@ -115,7 +117,8 @@ struct PlanCommandOptions {
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;
-  std::string memory;  ///< empty: of the device
+  std::string memory;               ///< empty: of the device
+  std::string recompute = "never";  ///< or when-needed, always
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
   bool json = false;
@@ -135,7 +138,11 @@ struct SimulateOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate };
+struct DevicesOptions {
+  bool json = false;
+};
+
+enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate, devices };
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -147,6 +154,7 @@ struct Invocation {
   ProveOptions prove;
   PlanCommandOptions plan;
   SimulateOptions simulate;
+  DevicesOptions devices;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

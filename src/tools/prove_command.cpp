@@ -6,30 +6,19 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/text_place.h"
 #include "lockflight/core/error.h"
-#include "lockflight/plan/lower.h"
-#include "lockflight/plan/transcribe.h"
-#include "lockflight/schedule/csv.h"
 #include "tools/exit_code.h"
+#include "tools/schedule_file.h"
 #include "train/file.h"
 
 namespace lockflight::tools {
 namespace {
 
 using plan::Finding;
-using plan::Program;
 using plan::Proof;
 
 constexpr std::size_t kLargestFile = std::size_t{1} << 30;
-
-// The program that lockflight runs.
-Proof prove_lowered(const schedule::Schedule& schedule) {
-  try {
-    return plan::prove(plan::lower(schedule, {}));
-  } catch (const PlanError& error) {
-    return {.findings = {{.kind = Finding::Kind::deadlock, .sentence = error.what()}}, .total = 1};
-  }
-}
 
 std::vector<int> parse_ranks(std::string_view text, std::string_view name) {
   constexpr std::string_view kBetween = ", \t\r\n";
@@ -39,8 +28,8 @@ std::vector<int> parse_ranks(std::string_view text, std::string_view name) {
     int& rank = ranks.emplace_back();
     const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), rank);
     if (failure != std::errc() || end != word.data() + word.size() || rank < 0) {
-      throw DataError(fmt::format("{}: entry {} is no rank; it must be a number from 0 up", name,
-                                  ranks.size()));
+      throw DataError(fmt::format("{}: {}: entry {} is no rank; it must be a number from 0 up",
+                                  name, text_place(text, at), ranks.size()));
     }
     at += word.size();
   }
@@ -65,42 +54,20 @@ std::vector<int> expected_ranks(const schedule::Placement& placement, std::strin
   return ranks;
 }
 
-// Where a finding stands in the file, as far as it stands there.
-struct FilePlace {
-  int row = -1;
-  int cell = -1;
-};
-
-FilePlace place_of(const Finding& finding, const ScheduleProof& proved) {
-  if (finding.rank < 0 || finding.position < 0 || proved.cells.empty()) {
-    return {};
-  }
-  const int cell = proved.cells[finding.rank][finding.position];
-  return cell < 0 ? FilePlace{} : FilePlace{.row = finding.rank + 1, .cell = cell + 1};
-}
-
-std::string line_of(const Finding& finding, const ScheduleProof& proved) {
-  const FilePlace place = place_of(finding, proved);
-  return fmt::format(
-      "  {:<11}{}\n", to_string(finding.kind),
-      place.row < 0 ? to_string(finding)
-                    : fmt::format("row {}, cell {}: {}", place.row, place.cell, finding.sentence));
-}
-
-std::string as_text(const ProveOptions& options, const schedule::Schedule& schedule,
-                    const ScheduleProof& proved) {
+std::string as_text(const ScheduleFile& file, const ScheduleProof& proved) {
+  const schedule::Schedule& schedule = file.schedule;
   const Proof& proof = proved.proof;
   if (proof.proved()) {
     return fmt::format(
         "{}: proved complete, free of deadlock and free of races: {} ranks, {} stages, {} "
         "micro-batches; {} actions and {} transfers in {} instructions on {} streams\n",
-        options.file, schedule.ranks(), schedule.stages(), schedule.micro_batches, proof.actions,
+        file.path, schedule.ranks(), schedule.stages(), schedule.micro_batches, proof.actions,
         proof.transfers, proof.instructions, proof.streams);
   }
-  std::string text = fmt::format("{}: refused, {} finding{}\n", options.file, proof.total,
+  std::string text = fmt::format("{}: refused, {} finding{}\n", file.path, proof.total,
                                  proof.total == 1 ? "" : "s");
   for (const Finding& finding : proof.findings) {
-    text += line_of(finding, proved);
+    text += fmt::format("  {:<11}{}\n", to_string(finding.kind), describe(finding, proved, file));
   }
   if (proof.findings.size() < proof.total) {
     text += fmt::format("  and {} more\n", proof.total - proof.findings.size());
@@ -108,8 +75,8 @@ std::string as_text(const ProveOptions& options, const schedule::Schedule& sched
   return text;
 }
 
-nlohmann::json as_json(const ProveOptions& options, const schedule::Schedule& schedule,
-                       const ScheduleProof& proved) {
+nlohmann::json as_json(const ScheduleFile& file, const ScheduleProof& proved) {
+  const schedule::Schedule& schedule = file.schedule;
   nlohmann::json findings = nlohmann::json::array();
   for (const Finding& finding : proved.proof.findings) {
     const FilePlace place = place_of(finding, proved);
@@ -121,7 +88,7 @@ nlohmann::json as_json(const ProveOptions& options, const schedule::Schedule& sc
                         {"cell", place.cell},
                         {"sentence", finding.sentence}});
   }
-  return {{"file", options.file},
+  return {{"file", file.path},
           {"proved", proved.proof.proved()},
           {"ranks", schedule.ranks()},
           {"stages", schedule.stages()},
@@ -135,20 +102,6 @@ nlohmann::json as_json(const ProveOptions& options, const schedule::Schedule& sc
 }
 
 }  // namespace
-
-ScheduleProof prove_schedule(const schedule::Schedule& schedule, bool one_stream) {
-  const bool complete_file = schedule::is_lowered(schedule);
-  auto [program, cells] =
-      plan::transcribe(complete_file ? schedule : plan::with_transfers(schedule));
-  if (one_stream) {
-    program = plan::single_transfer_stream(std::move(program));
-  }
-  ScheduleProof proved{.proof = plan::prove(program), .cells = std::move(cells)};
-  if (proved.proof.proved() && !complete_file && !one_stream) {
-    proved = {.proof = prove_lowered(schedule), .cells = {}};
-  }
-  return proved;
-}
 
 void check_placement(const schedule::Placement& placement, std::string_view expected,
                      std::string_view name) {
@@ -171,17 +124,16 @@ int run_prove(const ProveOptions& options, const Console& console) {
   if (options.file.empty()) {
     throw InvalidArgument("prove: which file? try lockflight prove schedule.csv");
   }
-  const schedule::Schedule schedule =
-      schedule::read_csv(train::read_text(options.file, kLargestFile), options.file);
+  const ScheduleFile file = read_schedule_file(options.file);
+  const schedule::Placement& placement = file.schedule.placement;
   if (options.placement == "loop" || options.placement == "v") {
-    check_placement(schedule.placement, options.placement, options.placement);
+    check_placement(placement, options.placement, options.placement);
   } else if (!options.placement.empty()) {
-    check_placement(schedule.placement, train::read_text(options.placement, kLargestFile),
+    check_placement(placement, train::read_text(options.placement, kLargestFile),
                     options.placement);
   }
-  const ScheduleProof proved = prove_schedule(schedule, options.one_stream);
-  console.print(options.json ? as_json(options, schedule, proved).dump() + "\n"
-                             : as_text(options, schedule, proved));
+  const ScheduleProof proved = prove_schedule(file, options.one_stream);
+  console.print(options.json ? as_json(file, proved).dump() + "\n" : as_text(file, proved));
   return static_cast<int>(proved.proof.proved() ? ExitCode::success : ExitCode::data);
 }
 

@@ -10,6 +10,7 @@
 #include "lockflight/train/checkpoint.h"
 #include "lockflight/train/sample.h"
 #include "tools/check_options.h"
+#include "tools/device_choice.h"
 #include "tools/run_settings.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
@@ -36,8 +37,9 @@ void run_sample(const SampleOptions& options, const Console& console) {
                                       layers_of_gpt(model.layers)));
   }
   const auto prompt = tokens_of(options.prompt, model.vocabulary);
-  World world =
-      World::threads({.ranks = options.ranks, .threads_per_rank = options.threads_per_rank});
+  World world = World::threads({.ranks = options.ranks,
+                                .threads_per_rank = options.threads_per_rank,
+                                .device = choose_device(options.device).kind});
   Pipeline pipeline = load(world, model, options.checkpoint);
 
   std::string text;

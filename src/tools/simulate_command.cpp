@@ -15,11 +15,10 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/simulate.h"
-#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
 #include "tools/pipeline_size.h"
-#include "train/file.h"
+#include "tools/schedule_file.h"
 
 namespace lockflight::tools {
 namespace {
@@ -27,7 +26,6 @@ namespace {
 using plan::SimulatedStep;
 using schedule::Schedule;
 
-constexpr std::size_t kLargestFile = std::size_t{1} << 30;
 constexpr int kRanks = 4;
 constexpr int kMicroBatches = 8;
 
@@ -53,14 +51,6 @@ bool is_file(std::string_view schedule) {
   return schedule.ends_with(".csv") || schedule.ends_with(".CSV");
 }
 
-Schedule read_schedule(const std::string& path) {
-  try {
-    return schedule::read_csv(train::read_text(path, kLargestFile), path);
-  } catch (const DataError& error) {
-    throw DataError(fmt::format("{}: {}", path, error.what()));
-  }
-}
-
 void check_match(std::string_view option, const std::optional<int>& given, std::string_view path,
                  std::size_t found, std::string_view what) {
   if (given && static_cast<std::size_t>(*given) != found) {
@@ -69,16 +59,13 @@ void check_match(std::string_view option, const std::optional<int>& given, std::
   }
 }
 
-Schedule schedule_of(const SimulateOptions& options) {
-  if (!is_file(options.schedule)) {
-    const schedule::PipelineSize size{
-        .ranks = options.ranks.value_or(kRanks),
-        .micro_batches = options.micro_batches.value_or(kMicroBatches),
-        .stages_per_rank = options.chunks.value_or(1)};
-    check_size(size);
-    return schedule::make_schedule(options.schedule, size);
-  }
-  Schedule schedule = read_schedule(options.schedule);
+// What is to be simulated.
+struct Subject {
+  Schedule schedule;
+  plan::Program program;
+};
+
+void check_given_size(const SimulateOptions& options, const Schedule& schedule) {
   check_match("--ranks", options.ranks, options.schedule, schedule.rows.size(), "ranks");
   check_match("--micro-batches", options.micro_batches, options.schedule,
               static_cast<std::size_t>(schedule.micro_batches), "micro-batches");
@@ -86,7 +73,40 @@ Schedule schedule_of(const SimulateOptions& options) {
     check_match("--chunks", options.chunks, options.schedule,
                 schedule.placement.stages_of(rank).size(), fmt::format("stages on rank {}", rank));
   }
-  return schedule;
+}
+
+// What is missing or out of order makes ranks wait, and leaves slots over.
+const plan::Finding& cause_of(const plan::Proof& proof) {
+  return *std::ranges::min_element(proof.findings, {}, [](const plan::Finding& finding) {
+    return std::pair(finding.kind != plan::Finding::Kind::incomplete, finding.position < 0);
+  });
+}
+
+// A file's own order where it holds transfers; what cannot be run is refused with its place.
+Subject read_subject(const SimulateOptions& options) {
+  ScheduleFile file = read_schedule_file(options.schedule);
+  check_given_size(options, file.schedule);
+  ScheduleProof proved = prove_schedule(file, false);
+  if (!proved.proof.proved()) {
+    const std::size_t others = proved.proof.total - 1;
+    throw DataError(fmt::format(
+        "{}: {}{}", file.path, describe(cause_of(proved.proof), proved, file),
+        others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
+  }
+  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
+}
+
+Subject subject_of(const SimulateOptions& options) {
+  if (is_file(options.schedule)) {
+    return read_subject(options);
+  }
+  const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
+                                    .micro_batches = options.micro_batches.value_or(kMicroBatches),
+                                    .stages_per_rank = options.chunks.value_or(1)};
+  check_size(size);
+  Schedule schedule = schedule::make_schedule(options.schedule, size);
+  plan::Program program = plan::lower(schedule, {});
+  return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
 // The options' times are those of a rank, which its stages share equally.
@@ -99,14 +119,6 @@ plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placeme
                                       .weight_gradient = options.weight_gradient / share}});
   }
   return costs;
-}
-
-plan::Program lowered(const Schedule& schedule) {
-  try {
-    return plan::lower(schedule, {});
-  } catch (const PlanError& error) {
-    throw DataError(error.what());  // a generator's schedule can be run, a file's perhaps not
-  }
 }
 
 nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& step) {
@@ -132,14 +144,16 @@ nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& st
           {"ranks", std::move(ranks)}};
 }
 
-// The timetable, if its times are whole multiples of the shortest one and it fits the terminal.
+// The timetable, if its times are whole multiples of the shortest one, transfers do not matter and
+// it fits the terminal.
 std::string drawing(const Schedule& schedule, const SimulateOptions& options,
                     const SimulatedStep& step, const Console& console) {
   const auto stages = schedule.placement.stages_of(0).size();
   const bool even = static_cast<std::size_t>(schedule.stages()) == stages * step.ranks.size();
   const double unit = std::min({options.forward, options.input_gradient, options.weight_gradient});
   const double width = 2 * static_cast<double>(stages) * step.makespan / unit;
-  if (!even || unit == 0 || options.transfer > 0 || options.host > 0 || width > console.columns) {
+  if (!even || unit == 0 || schedule::is_lowered(schedule) || options.transfer > 0 ||
+      options.host > 0 || width > console.columns) {
     return {};
   }
   std::array<int, 3> slots{};
@@ -179,9 +193,8 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
 
 void run_simulate(const SimulateOptions& options, const Console& console) {
   check(options);
-  const Schedule schedule = schedule_of(options);
-  const SimulatedStep step =
-      plan::simulate(lowered(schedule), costs_of(options, schedule.placement));
+  const auto [schedule, program] = subject_of(options);
+  const SimulatedStep step = plan::simulate(program, costs_of(options, schedule.placement));
   if (options.json) {
     console.print(as_json(schedule, step).dump() + "\n");
   } else {

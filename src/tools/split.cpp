@@ -62,4 +62,10 @@ std::vector<int> parse_split(std::string_view text, int stages, std::int64_t lay
   return split;
 }
 
+Recomputation parse_recompute(std::string_view text) {
+  return text == "always"        ? Recomputation::always
+         : text == "when-needed" ? Recomputation::when_needed
+                                 : Recomputation::never;
+}
+
 }  // namespace lockflight::tools

@@ -1,10 +1,12 @@
-// --split: how many layers each stage gets.
+// --split and --recompute: how many layers each stage gets, and which run twice.
 
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include "lockflight/plan/plan.h"
 
 namespace lockflight::tools {
 
@@ -17,5 +19,8 @@ constexpr std::int64_t layers_of_gpt(std::int64_t blocks) { return 2 * blocks + 
 ///   returns   layers of each stage, as PlanOptions::split wants them
 /// Throws InvalidArgument that names both sums, or if there are fewer layers than stages.
 std::vector<int> parse_split(std::string_view text, int stages, std::int64_t layers);
+
+/// "never", "when-needed" or "always".
+Recomputation parse_recompute(std::string_view text);
 
 }  // namespace lockflight::tools

@@ -19,6 +19,7 @@
 #include "lockflight/train/text_dataset.h"
 #include "tools/bytes.h"
 #include "tools/check_options.h"
+#include "tools/device_choice.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
 #include "tools/prediction_check.h"
@@ -60,12 +61,14 @@ std::optional<std::uint64_t> chaos_seed_of(const TrainOptions& options) {
   return std::random_device()();
 }
 
-World make_world(const TrainOptions& options, std::optional<std::uint64_t> chaos_seed) {
+World make_world(const TrainOptions& options, DeviceKind device,
+                 std::optional<std::uint64_t> chaos_seed) {
   return World::threads(
       {.ranks = options.ranks,
        .threads_per_rank = options.threads_per_rank,
        .streams = options.streams == "worker" ? StreamMode::worker : StreamMode::threads,
-       .chaos_seed = chaos_seed});
+       .chaos_seed = chaos_seed,
+       .device = device});
 }
 
 std::optional<plan::Profile> profile_of(const TrainOptions& options, nn::Model& model,
@@ -89,6 +92,7 @@ PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& w
                                layers_of_gpt(options.model.layers)),
           .profile = profile_of(options, model, world),
           .memory_limit_bytes = parse_bytes("--memory", options.memory),
+          .recompute = parse_recompute(options.recompute),
           .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
 }
 
@@ -120,7 +124,8 @@ class TrainRun {
                .seed = options.update.seed,
                .validation_rows = options.validation_rows}),
         chaos_seed_(chaos_seed_of(options)),
-        world_(make_world(options, chaos_seed_)),
+        device_(choose_device(options.device)),
+        world_(make_world(options, device_.kind, chaos_seed_)),
         pipeline_(make_pipeline(world_, options)),
         optimizer_(make_optimizer(pipeline_.parameters(), options.update)) {}
 
@@ -161,6 +166,9 @@ class TrainRun {
     }
     outputs_.emplace(options_, first_step_);
     report_.begin(pipeline_.plan(), pipeline_.model().parameter_count(), data_.tokens());
+    if (!device_.why.empty()) {
+      report_.note(device_.why);
+    }
     if (chaos_seed_) {
       report_.note(
           fmt::format("chaos: repeat this run's delays with --chaos-seed {}", *chaos_seed_));
@@ -259,6 +267,7 @@ class TrainRun {
   TrainReport report_;
   train::TextDataset data_;
   std::optional<std::uint64_t> chaos_seed_;
+  DeviceChoice device_;
   World world_;
   Pipeline pipeline_;
   std::unique_ptr<train::Optimizer> optimizer_;
@@ -276,7 +285,7 @@ class TrainRun {
 };
 
 int print_plan(const TrainOptions& options, const Console& console) {
-  World world = make_world(options, std::nullopt);
+  World world = make_world(options, choose_device(options.device).kind, std::nullopt);
   nn::Model model = build_model(options.model);
   const Plan plan = make_plan(model, world, plan_options(options, model, world));
   TrainReport(options, console).begin(plan, model.parameter_count(), std::nullopt);

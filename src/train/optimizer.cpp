@@ -15,14 +15,12 @@
 #include "lockflight/ops/elementwise.h"
 #include "lockflight/ops/reduce.h"
 #include "lockflight/ops/sgd.h"
+#include "lockflight/plan/program.h"
 
 namespace lockflight::train {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The channel of the all-reduce of norms: stages and ties use channels from 0 on.
-constexpr int kNormChannel = -1;
 
 void check(bool holds, std::string_view optimizer, std::string_view option, float value,
            std::string_view expected) {
@@ -171,7 +169,7 @@ class Optimizer::Impl {
     // Every sum is zero on all ranks but one, so adding them up is exact.
     std::vector<int> ranks(static_cast<std::size_t>(context.ranks));
     std::iota(ranks.begin(), ranks.end(), 0);
-    context.transport.all_reduce(stream, sums, ranks, kNormChannel);
+    context.transport.all_reduce(stream, sums, ranks, plan::kNormChannel);
     ops::clip_scale(
         stream, scratch_[context.rank].scale, sums,
         rule_.clip_norm > 0 ? rule_.clip_norm : std::numeric_limits<double>::infinity());

@@ -1,4 +1,4 @@
-#include "device/cpu/arena.h"
+#include "device/arena.h"
 
 #include <algorithm>
 #include <array>
@@ -11,16 +11,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "device/cpu/slab.h"
 #include "lockflight/core/error.h"
 #include "lockflight/core/random.h"
 
-namespace lockflight::cpu {
+namespace lockflight {
 namespace {
 
 constexpr std::size_t kUnit = kMemoryAlignment;
 
 TEST(ArenaTest, AlignsEveryBlock) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   for (const std::size_t bytes : {0, 1, 255, 256, 257, 1000, 100000}) {
     const auto address = reinterpret_cast<std::uintptr_t>(arena.allocate(bytes));
     EXPECT_EQ(address % kUnit, 0U) << bytes;
@@ -28,12 +29,12 @@ TEST(ArenaTest, AlignsEveryBlock) {
 }
 
 TEST(ArenaTest, GivesEmptyBlocksAddressesOfTheirOwn) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   EXPECT_NE(arena.allocate(0), arena.allocate(0));
 }
 
 TEST(ArenaTest, StartsEverySlabOnAHugePage) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   for (int i = 0; i < 3; ++i) {
     const auto address = reinterpret_cast<std::uintptr_t>(arena.allocate(Arena::kSlabBytes));
     EXPECT_EQ(address % (std::uintptr_t{2} << 20), 0U);
@@ -42,7 +43,7 @@ TEST(ArenaTest, StartsEverySlabOnAHugePage) {
 }
 
 TEST(ArenaTest, TakesTheSmallestHoleThatFits) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   std::byte* large = arena.allocate(4 * kUnit);
   arena.allocate(1);
   std::byte* fitting = arena.allocate(2 * kUnit);
@@ -60,7 +61,7 @@ TEST(ArenaTest, TakesTheSmallestHoleThatFits) {
 TEST(ArenaTest, MergesNeighboursInWhateverOrderTheyAreFreed) {
   std::array<std::size_t, 3> order = {0, 1, 2};
   do {
-    Arena arena;
+    Arena arena(cpu::huge_page_slabs());
     std::array<std::byte*, 3> blocks{};
     std::ranges::generate(blocks, [&] { return arena.allocate(3 * kUnit); });
     arena.allocate(1);  // keeps them apart from the rest of the slab
@@ -72,7 +73,7 @@ TEST(ArenaTest, MergesNeighboursInWhateverOrderTheyAreFreed) {
 }
 
 TEST(ArenaTest, CountsWhatIsInUse) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   std::byte* a = arena.allocate(kUnit + 1);
   std::byte* b = arena.allocate(kUnit);
   EXPECT_EQ(arena.use().in_use_bytes, 3 * kUnit);
@@ -85,7 +86,7 @@ TEST(ArenaTest, CountsWhatIsInUse) {
 }
 
 TEST(ArenaTest, MemoryThatTheSystemDoesNotHaveIsADeviceError) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   EXPECT_THROW(arena.allocate(std::size_t{1} << 60), DeviceError);
   EXPECT_EQ(arena.use().in_use_bytes, 0U);
 }
@@ -156,7 +157,7 @@ class RandomCalls {
     live_.erase(block);
   }
 
-  Arena arena_;
+  Arena arena_{cpu::huge_page_slabs()};
   Random random_;
   std::map<std::byte*, Block> live_;
   std::byte* first_ = nullptr;
@@ -180,7 +181,7 @@ TEST(ArenaTest, TheSameCallsGiveTheSameAddresses) {
 }
 
 TEST(ArenaTest, ReservesRoomOnce) {
-  Arena arena;
+  Arena arena(cpu::huge_page_slabs());
   const std::size_t bytes = 3 * Arena::kSlabBytes;
   arena.reserve(bytes);
   const std::size_t reserved = arena.use().reserved_bytes;
@@ -193,4 +194,4 @@ TEST(ArenaTest, ReservesRoomOnce) {
 }
 
 }  // namespace
-}  // namespace lockflight::cpu
+}  // namespace lockflight

@@ -3,19 +3,21 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
-#include "tools/prove_command.h"
+#include "tools/schedule_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lockflight;
   try {
-    const schedule::Schedule schedule =
-        schedule::read_csv({reinterpret_cast<const char*>(data), size});
+    tools::ScheduleFile file{.path = "fuzz", .text = {reinterpret_cast<const char*>(data), size}};
+    file.schedule = schedule::read_csv(file.text);
     for (const bool one_stream : {false, true}) {
-      tools::prove_schedule(schedule, one_stream);
+      const tools::ScheduleProof proved = tools::prove_schedule(file, one_stream);
+      for (const plan::Finding& finding : proved.proof.findings) {
+        tools::describe(finding, proved, file);
+      }
     }
   } catch (const DataError&) {  // the only failure that a file may cause
   }

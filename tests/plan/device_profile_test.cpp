@@ -10,6 +10,7 @@
 
 #include "lockflight/core/error.h"
 #include "plan/json_mutation.h"
+#include "plan/json_place.h"
 
 namespace lockflight::plan {
 namespace {
@@ -89,47 +90,54 @@ TEST(DeviceProfileTest, ReadsFilesAndListsWhatItKnows) {
   }
 }
 
-TEST(DeviceProfileTest, NamesFileAndKeyOfWhatIsWrong) {
+TEST(DeviceProfileTest, NamesFilePlaceAndKeyOfWhatIsWrong) {
   const json good = json::parse(kGood);
   for (const auto& item : good.items()) {
     json bad = good;
     bad.erase(item.key());
-    EXPECT_EQ(refusal(bad.dump()), "mine.json: " + item.key() + " is missing");
+    EXPECT_EQ(refusal(bad.dump(2)), "mine.json: line 1, column 1: " + item.key() + " is missing");
     bad = good;
+    const std::string value = "mine.json: " + place_of(bad, bad[item.key()]) + item.key();
     bad[item.key()] = nullptr;
-    EXPECT_THAT(refusal(bad.dump()), AllOf(HasSubstr("mine.json: " + item.key() + " is null")));
+    EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is null"));
     if (item.value().is_number()) {
       bad[item.key()] = -1;
-      EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: " + item.key() + " is -1"));
+      EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is -1"));
       bad[item.key()] = 1e40;
-      EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: " + item.key() + " is 1e+40"));
+      EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is 1e+40"));
     }
   }
   json bad = good;
   bad["colour"] = "green";
-  EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: colour is not known here"));
+  EXPECT_THAT(refusal(bad.dump(2)),
+              HasSubstr("mine.json: " + place_of(bad, bad["colour"]) + "colour is not known here"));
   bad = good;
   bad["operations"]["matmul"]["flops_share"] = 0;
-  EXPECT_EQ(refusal(bad.dump()),
-            "mine.json: operations.matmul.flops_share is 0, expected a number from 1e-09 to 1e+30");
+  EXPECT_EQ(refusal(bad.dump(2)),
+            "mine.json: " + place_of(bad, bad["operations"]["matmul"]["flops_share"]) +
+                "operations.matmul.flops_share is 0, expected a number from 1e-09 to 1e+30");
   bad = good;
   bad["operations"].erase("other");
-  EXPECT_THAT(refusal(bad.dump()), HasSubstr("mine.json: operations.other is missing"));
+  EXPECT_THAT(refusal(bad.dump(2)), HasSubstr("mine.json: " + place_of(bad, bad["operations"]) +
+                                              "operations.other is missing"));
   bad = good;
   bad["version"] = 2;
   EXPECT_THAT(refusal(bad.dump()), HasSubstr("version is 2, but this program reads version 1"));
-  EXPECT_EQ(refusal("[]"), "mine.json: the document is [], expected an object");
+  EXPECT_EQ(refusal("[]"), "mine.json: line 1, column 1: the document is [], expected an object");
 }
 
 TEST(DeviceProfileTest, NamesLineAndColumnOfWhatIsNoJson) {
-  EXPECT_EQ(refusal(""), "mine.json: line 1, column 1 is no JSON; check the file");
+  EXPECT_EQ(refusal(""), "mine.json: line 1, column 1: this is no JSON; check the file");
   EXPECT_EQ(refusal("{\"a\": 1,\n  \"b\": ?}"),
-            "mine.json: line 2, column 8 is no JSON; check the file");
-  EXPECT_EQ(refusal("{}\n}"), "mine.json: line 2, column 1 is no JSON; check the file");
-  EXPECT_EQ(refusal("{\"a\": 1,"), "mine.json: line 1, column 9 is no JSON; check the file");
+            "mine.json: line 2, column 8: this is no JSON; check the file");
+  EXPECT_EQ(refusal("{}\n}"), "mine.json: line 2, column 1: this is no JSON; check the file");
+  EXPECT_EQ(refusal("{\"a\": 1,"), "mine.json: line 1, column 9: this is no JSON; check the file");
   EXPECT_EQ(refusal("{\"a\": 1, \"b\": {\"a\": 1}, \"a\": 2}"),
-            "mine.json: an object has the key \"a\" twice; keep one");
-  EXPECT_EQ(refusal("{\"a\": 1e999}"), "mine.json: has a number that is too large for any key");
+            "mine.json: line 1, column 25: an object has the key \"a\" twice; keep one");
+  EXPECT_EQ(refusal("{\"a\":\n1e999}"),
+            "mine.json: line 2, column 1: this number is too large for any key");
+  EXPECT_EQ(refusal(std::string("{}\0{}", 5)),
+            "mine.json: line 1, column 3: this is no JSON; check the file");
   EXPECT_THAT(refusal(std::string(100'000, '[')), HasSubstr("line 1, column 100001"));
 }
 

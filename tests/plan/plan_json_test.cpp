@@ -12,11 +12,14 @@
 #include "lockflight/core/error.h"
 #include "lockflight/core/random.h"
 #include "lockflight/nn/gpt2.h"
+#include "plan/json_place.h"
 
 namespace lockflight {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using ::testing::ThrowsMessage;
 using Json = nlohmann::ordered_json;
 
@@ -43,41 +46,55 @@ TEST(PlanJsonTest, LoadsWhatWasSaved) {
 struct Contradiction {
   std::function<void(Json&)> change;
   std::string sentence;
+  std::string place;  // pointer to the value whose line and column it names
 };
 
-TEST(PlanJsonTest, NamesWhatContradictsTheRest) {
+TEST(PlanJsonTest, NamesWhatContradictsTheRestAndItsPlace) {
   const std::vector<Contradiction> contradictions = {
-      {[](Json& j) { j["version"] = 2; }, "plan: version is 2, but this program reads version 1"},
-      {[](Json& j) { j["format"] = "soup"; }, "format is \"soup\", expected \"lockflight plan\""},
-      {[](Json& j) { j.erase("stages"); }, "stages is missing"},
-      {[](Json& j) { j["stages"][1]["layers"] = -1; }, "stages[1].layers is -1, expected"},
-      {[](Json& j) { j["stages"][1]["layers"] = 2.5; }, "stages[1].layers is 2.5, expected"},
-      {[](Json& j) { j["stages"][1]["layers"] = 1e300; }, "stages[1].layers is 1e+300, expected"},
-      {[](Json& j) { j["stages"][1]["first_layer"] = 1; }, "but the stages before end with layer"},
+      {[](Json& j) { j["version"] = 1; }, "version is 1, but this program reads version 2",
+       "/version"},
+      {[](Json& j) { j["format"] = "soup"; }, "format is \"soup\", expected \"lockflight plan\"",
+       "/format"},
+      {[](Json& j) { j.erase("stages"); }, "stages is missing", ""},
+      {[](Json& j) { j["stages"][1]["layers"] = -1; }, "stages[1].layers is -1, expected",
+       "/stages/1/layers"},
+      {[](Json& j) { j["stages"][1]["layers"] = 2.5; }, "stages[1].layers is 2.5, expected",
+       "/stages/1/layers"},
+      {[](Json& j) { j["stages"][1]["layers"] = 1e300; }, "stages[1].layers is 1e+300, expected",
+       "/stages/1/layers"},
+      {[](Json& j) { j["stages"][1]["first_layer"] = 1; }, "but the stages before end with layer",
+       "/stages/1/first_layer"},
       {[](Json& j) { j["stages"][1]["rank"] = 2; },
-       "stages[1].rank is 2, but the schedule runs stage 1 on rank 1"},
-      {[](Json& j) { j["stages"].erase(2); }, "stages has 2 stages, but the schedule has 3"},
-      {[](Json& j) { j["stages"].push_back(j["stages"][2]); }, "stages[3].first_layer is"},
+       "stages[1].rank is 2, but the schedule runs stage 1 on rank 1", "/stages/1/rank"},
+      {[](Json& j) { j["stages"].erase(2); }, "stages has 2 stages, but the schedule has 3",
+       "/stages"},
+      {[](Json& j) { j["stages"].push_back(j["stages"][2]); }, "stages[3].first_layer is",
+       "/stages/3/first_layer"},
       {[](Json& j) { j["stages"][0]["forward_flops"] = -1; },
-       "stages[0].forward_flops is -1, expected a number from"},
-      {[](Json& j) { j["micro_batches"] = 5; }, "micro_batches is 5, but the schedule has 4"},
-      {[](Json& j) { j["schedule"]["csv"] = "0F0\n1F0,soup\n"; }, "row 2, cell 2"},
+       "stages[0].forward_flops is -1, expected a number from", "/stages/0/forward_flops"},
+      {[](Json& j) { j["micro_batches"] = 5; }, "micro_batches is 5, but the schedule has 4",
+       "/micro_batches"},
+      {[](Json& j) { j["schedule"]["csv"] = "0F0\n1F0,soup\n"; }, "row 2, cell 2", "/schedule/csv"},
       {[](Json& j) {
          j["schedule"]["csv"] = j["schedule"]["csv"].get<std::string>().replace(0, 3, "0B0");
        },
-       "schedule cannot run"},
-      {[](Json& j) { j["ties"][0]["second"] = 9; }, "ties[0].second is 9, expected a stage"},
-      {[](Json& j) { j["memory"].erase(0); }, "memory is of 2 ranks, but the schedule has 3"},
+       "schedule cannot run", "/schedule"},
+      {[](Json& j) { j["ties"][0]["second"] = 9; }, "ties[0].second is 9, expected a stage",
+       "/ties/0/second"},
+      {[](Json& j) { j["memory"].erase(0); }, "memory is of 2 ranks, but the schedule has 3",
+       "/memory"},
       {[](Json& j) { j["memory"][0]["step_peak_bytes"] = std::int64_t{1} << 40; },
-       "memory[0].step_peak_bytes is 1099511627776, more than"},
-      {[](Json& j) { j["memory"] = 7; }, "memory is 7, expected a list"},
+       "memory[0].step_peak_bytes is 1099511627776, more than", "/memory/0/step_peak_bytes"},
+      {[](Json& j) { j["memory"] = 7; }, "memory is 7, expected a list", "/memory"},
   };
   const Json good = Json::parse(plan_to_json(small_plan()));
   for (const Contradiction& contradiction : contradictions) {
     Json bad = good;
     contradiction.change(bad);
-    EXPECT_THAT([&] { plan_from_json(bad.dump()); },
-                ThrowsMessage<DataError>(HasSubstr(contradiction.sentence)));
+    const std::string place = plan::place_of(bad, bad.at(Json::json_pointer(contradiction.place)));
+    EXPECT_THAT([&] { plan_from_json(bad.dump(2)); },
+                ThrowsMessage<DataError>(
+                    AllOf(StartsWith("plan: " + place), HasSubstr(contradiction.sentence))));
   }
 }
 

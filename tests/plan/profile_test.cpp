@@ -11,6 +11,7 @@
 #include "lockflight/core/random.h"
 #include "lockflight/nn/mlp.h"
 #include "plan/json_mutation.h"
+#include "plan/json_place.h"
 
 namespace lockflight::plan {
 namespace {
@@ -42,7 +43,7 @@ Profile any_profile(std::uint64_t seed) {
 
 std::string refusal(const json& document) {
   try {
-    parse_profile(document.dump(), "p.json");
+    parse_profile(document.dump(2), "p.json");
   } catch (const DataError& error) {
     return error.what();
   }
@@ -77,17 +78,18 @@ TEST(ProfileTest, ComesBackEqualFromJson) {
   EXPECT_THROW(save_profile(any_profile(1), path + "/no/folder"), FileError);
 }
 
-TEST(ProfileTest, NamesTheKeyOfWhatIsWrong) {
+TEST(ProfileTest, NamesPlaceAndKeyOfWhatIsWrong) {
   json document = json::parse(to_json(any_profile(5)));
   int checked = 0;
   for_each_leaf(document, "", [&](json& value, const std::string& path) {
     const json good = value;
+    const std::string place = "p.json: " + place_of(document, value);
     value = nullptr;
-    EXPECT_THAT(refusal(document), HasSubstr("p.json: " + path + " is null"));
+    EXPECT_THAT(refusal(document), HasSubstr(place + path + " is null"));
     if (good.is_number()) {
       for (const json& bad : {json(-1), json(1e300), json("1")}) {
         value = bad;
-        EXPECT_THAT(refusal(document), HasSubstr("p.json: " + path + " is " + bad.dump()));
+        EXPECT_THAT(refusal(document), HasSubstr(place + path + " is " + bad.dump()));
       }
     }
     value = good;
@@ -97,14 +99,17 @@ TEST(ProfileTest, NamesTheKeyOfWhatIsWrong) {
   EXPECT_EQ(refusal(document), "accepted");
 
   document["layers"][0].erase("parameters");
-  EXPECT_EQ(refusal(document), "p.json: layers[0].parameters is missing");
+  EXPECT_EQ(refusal(document), "p.json: " + place_of(document, document["layers"][0]) +
+                                   "layers[0].parameters is missing");
   document = json::parse(to_json(any_profile(5)));
   document["layers"][0]["seconds"]["optimizer"] = 1;
-  EXPECT_THAT(refusal(document),
-              HasSubstr("p.json: layers[0].seconds.optimizer is not known here"));
+  EXPECT_THAT(
+      refusal(document),
+      HasSubstr("p.json: " + place_of(document, document["layers"][0]["seconds"]["optimizer"]) +
+                "layers[0].seconds.optimizer is not known here"));
   document = json::parse(to_json(any_profile(5)));
   document["layers"] = json::array();
-  EXPECT_THAT(refusal(document), HasSubstr("p.json: layers is [], expected a list"));
+  EXPECT_THAT(refusal(document), HasSubstr(": layers is [], expected a list"));
   document = json::parse(to_json(any_profile(5)));
   document["version"] = 7;
   EXPECT_THAT(refusal(document), HasSubstr("version is 7, but this program reads version 1"));

@@ -174,13 +174,17 @@ TEST(TranscribeTest, RefusesTransfersThatGoNowhere) {
   const auto transcribed = [](const char* csv) { return [csv] { transcribe(read_csv(csv)); }; };
   EXPECT_THAT(
       transcribed("0F0\n1F0,1SEND_F0\n"),
-      ThrowsMessage<DataError>(HasSubstr(
-          "row 2, cell 2: 1SEND_F0: there is no stage at its other end; stages are 0 to 1")));
+      ThrowsMessage<DataError>(HasSubstr("row 2, cell 2 (line 2, column 5): 1SEND_F0: there is no "
+                                         "stage at its other end; stages are 0 to 1")));
   EXPECT_THAT(transcribed("0RECV_F0,0F0\n1F0\n"),
-              ThrowsMessage<DataError>(HasSubstr("row 1, cell 1: 0RECV_F0: there is no stage")));
+              ThrowsMessage<DataError>(
+                  HasSubstr("row 1, cell 1 (line 1, column 1): 0RECV_F0: there is no stage")));
   EXPECT_THAT(transcribed("0F0,0SEND_B0\n1F0\n"), ThrowsMessage<DataError>(HasSubstr("cell 2")));
   EXPECT_THAT(transcribed("0F0,1F0,0SEND_F0\n"),
               ThrowsMessage<DataError>(HasSubstr("0SEND_F0: stage 1 lies in the same row")));
+  const std::string text = "0F0,  0SEND_B0\n1F0\n";
+  EXPECT_THAT([&] { transcribe(read_csv(text), text); },
+              ThrowsMessage<DataError>(HasSubstr("row 1, cell 2 (line 1, column 7): 0SEND_B0: ")));
 }
 
 }  // namespace

@@ -62,13 +62,14 @@ Outcome run_two_steps(const Case& given) {
   return outcome;
 }
 
-class SameBitsTest : public ::testing::TestWithParam<Streams> {};
-INSTANTIATE_TEST_SUITE_P(On, SameBitsTest, ::testing::ValuesIn(test::all_streams()),
+class SameBitsTest : public test::StreamsTest {};
+INSTANTIATE_TEST_SUITE_P(On, SameBitsTest, ::testing::ValuesIn(test::all_streams_and_gpus()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
   for (const bool tied : {false, true}) {
-    const Outcome expected = run_two_steps({.ranks = 1, .schedule = "gpipe", .tied = tied});
+    const Outcome expected = run_two_steps(
+        {.ranks = 1, .schedule = "gpipe", .streams = test::plainest(GetParam()), .tied = tied});
     ASSERT_THAT(expected.losses, SizeIs(2 * kMicroBatches));
     for (const std::string schedule : {"gpipe", "1f1b"}) {
       for (const std::vector<int>& split :
@@ -89,7 +90,8 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
 
 TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
   for (const bool tied : {false, true}) {
-    const Outcome expected = run_two_steps({.ranks = 1, .schedule = "gpipe", .tied = tied});
+    const Outcome expected = run_two_steps(
+        {.ranks = 1, .schedule = "gpipe", .streams = test::plainest(GetParam()), .tied = tied});
     for (const std::string schedule : {"interleaved", "looped-bfs"}) {
       for (const auto& [ranks, stages] : {std::pair{1, 3}, {2, 2}, {2, 3}, {3, 2}}) {
         const Case given{.ranks = ranks,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backend.h"
 #include "lockflight/comm/world.h"
 #include "lockflight/core/random.h"
 #include "lockflight/nn/gpt2.h"
@@ -16,10 +17,13 @@
 
 namespace lockflight::test {
 
+/// How ranks run: on which devices, and how those order their work.
 struct Streams {
   std::string name;
   StreamMode mode = StreamMode::worker;
   std::optional<std::uint64_t> chaos_seed;
+  DeviceKind device = DeviceKind::cpu;
+  CudaTransport transport = CudaTransport::automatic;
 };
 
 inline void PrintTo(const Streams& streams, std::ostream* out) { *out << streams.name; }
@@ -31,12 +35,34 @@ inline std::vector<Streams> all_streams() {
           {"chaos_threads", StreamMode::threads, 102}};
 }
 
+/// The same and GPUs.
+inline std::vector<Streams> all_streams_and_gpus() {
+  std::vector<Streams> all = all_streams();
+  all.push_back(
+      {.name = "cuda_nccl", .device = DeviceKind::cuda, .transport = CudaTransport::nccl});
+  all.push_back({.name = "cuda_in_process",
+                 .device = DeviceKind::cuda,
+                 .transport = CudaTransport::in_process});
+  return all;
+}
+
+/// One rank to compare with: on the same kind of device, and nothing random.
+inline Streams plainest(const Streams& streams) { return {.device = streams.device}; }
+
+/// Runs where the devices of its parameter are.
+class StreamsTest : public testing::TestWithParam<Streams> {
+ protected:
+  void SetUp() override { need(GetParam().device); }
+};
+
 inline World make_world(int ranks, const Streams& streams, int threads_per_rank = 1) {
   return World::threads({.ranks = ranks,
                          .threads_per_rank = threads_per_rank,
                          .streams = streams.mode,
                          .chaos_seed = streams.chaos_seed,
-                         .deadline = std::chrono::minutes(1)});
+                         .deadline = std::chrono::minutes(1),
+                         .device = streams.device,
+                         .cuda_transport = streams.transport});
 }
 
 constexpr std::int64_t kVocabulary = 11;

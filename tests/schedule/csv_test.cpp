@@ -90,28 +90,53 @@ TEST(CsvTest, AcceptsSpacesAroundCells) {
   EXPECT_EQ(read_csv(" 0F0 ,\t0B0, \n"), read_csv("0F0,0B0,\n"));
 }
 
-TEST(CsvTest, NamesRowAndCellOfWhatIsWrong) {
-  EXPECT_THAT(error_of(""), HasSubstr("row 1: there is no action"));
-  EXPECT_THAT(error_of("0F0\n\n"), HasSubstr("row 2: there is no action"));
-  EXPECT_THAT(error_of("0F0\n,,\n"), HasSubstr("row 2: there is no action"));
-  EXPECT_THAT(error_of("0F0\n,1X0\n"), HasSubstr("row 2, cell 2: \"1X0\" is no action: \"X\""));
-  EXPECT_THAT(error_of("\"0F0\"\n"), HasSubstr("row 1, cell 1"));
-  EXPECT_THAT(error_of("0F0,1F0\n1B0,\n"),
-              HasSubstr("row 2, cell 1: stage 1 stands in row 1 already"));
-  EXPECT_THAT(error_of("0F0\n2F0\n"),
-              HasSubstr("row 2: stage 2 is there, but stage 1 is in no row"));
-  EXPECT_THAT(error_of("0F0,0F2\n"),
-              HasSubstr("2 actions, but 1 stages and 3 micro-batches need 3"));
+TEST(CsvTest, NamesThePlaceOfWhatIsWrong) {
+  EXPECT_THAT(error_of(""), HasSubstr("file, row 1 (line 1, column 1): there is no action"));
+  EXPECT_THAT(error_of("0F0\n\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
+  EXPECT_THAT(error_of("0F0\n,,\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
+  EXPECT_THAT(error_of("0F0\n,1X0\n"),
+              HasSubstr("row 2, cell 2 (line 2, column 2): \"1X0\" is no action: \"X\""));
+  EXPECT_THAT(error_of("0F0, \t 1X0\n"), HasSubstr("row 1, cell 2 (line 1, column 8): "));
+  EXPECT_THAT(error_of("\"0F0\"\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
+  EXPECT_THAT(error_of("0F\u00e9,1X0\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
+  EXPECT_THAT(error_of("0F0,1F0\n,,1B0,\n"),
+              HasSubstr("row 2, cell 3 (line 2, column 3): stage 1 stands in row 1 already"));
+  EXPECT_THAT(
+      error_of("0F0\n2F0,2B0\n"),
+      HasSubstr("row 2, cell 1 (line 2, column 1): stage 2 is there, but stage 1 is in no row"));
+  EXPECT_THAT(
+      error_of("0F0,0F2,0B2\n"),
+      HasSubstr("row 1, cell 2 (line 1, column 5): the file has 3 actions, but 1 stages and "
+                "the 3 micro-batches up to this one need 3"));
   EXPECT_THAT(error_of("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
-  EXPECT_THAT(error_of("0F0,0B0\r\n1F0\n"), HasSubstr("row 2: rows end with and without"));
-  EXPECT_THAT(error_of("0F0,0B0\n1F0\r\n"), HasSubstr("row 2: rows end with and without"));
+  EXPECT_THAT(error_of("0F0,0B0\r\n1F0\n"),
+              HasSubstr("row 2 (line 2, column 1): rows end with and without"));
+  EXPECT_THAT(error_of("0F0,0B0\n1F0\r\n"),
+              HasSubstr("row 2 (line 2, column 1): rows end with and without"));
+}
+
+// Columns count characters, and spaces are not part of a cell.
+TEST(CsvTest, FindsEveryCellOfAFile) {
+  const std::string text = "0F0, 0F1,,\t(3F1;0B0)OVERLAP_F_B\n  1F0,2F\u00e9 ,,1B0\n";
+  for (std::size_t row = 1; row <= 2; ++row) {
+    EXPECT_EQ(cell_place(text, row, 0),
+              "row " + std::to_string(row) + " (line " + std::to_string(row) + ", column 1)");
+  }
+  EXPECT_EQ(cell_place(text, 1, 1), "row 1, cell 1 (line 1, column 1)");
+  EXPECT_EQ(cell_place(text, 1, 2), "row 1, cell 2 (line 1, column 6)");
+  EXPECT_EQ(cell_place(text, 1, 3), "row 1, cell 3 (line 1, column 10)");
+  EXPECT_EQ(cell_place(text, 1, 4), "row 1, cell 4 (line 1, column 12)");
+  EXPECT_EQ(cell_place(text, 2, 1), "row 2, cell 1 (line 2, column 3)");
+  EXPECT_EQ(cell_place(text, 2, 2), "row 2, cell 2 (line 2, column 7)");
+  EXPECT_EQ(cell_place(text, 2, 4), "row 2, cell 4 (line 2, column 13)");
 }
 
 TEST(CsvTest, RefusesPairsThatAreNotOneForwardAndOneBackward) {
-  EXPECT_THAT(error_of("(0F0;0B1)\n"), HasSubstr("cell 1: an overlapped pair does not end in"));
+  EXPECT_THAT(error_of("(0F0;0B1)\n"),
+              HasSubstr("cell 1 (line 1, column 1): an overlapped pair does not end in"));
   for (const std::string pair : {"0F0", "0F0;0F1", "0B0;0F1", "0F0;0B1;0W2", "0F0;0SEND_F0"}) {
     EXPECT_THAT(error_of("0F0,(" + pair + ")OVERLAP_F_B\n"),
-                HasSubstr("row 1, cell 2: an overlapped pair is not one F and one B"));
+                HasSubstr("row 1, cell 2 (line 1, column 5): an overlapped pair is not one F and"));
   }
   EXPECT_THAT(error_of("()OVERLAP_F_B\n"), HasSubstr("no stage number"));
 }

@@ -75,7 +75,6 @@ TEST_F(CommandTest, BadUsageIs64AndWritesNothing) {
   expect_refusal(train + Words{"--heads", "3"}, 64, "--heads 3 do not divide --width 16");
   expect_refusal(train + Words{"--schedule", "2f2b"}, 64, "2f2b");
   expect_refusal(train + Words{"--split", "3"}, 64, "must add up to 2 (blocks), or to 7");
-  expect_refusal(train + Words{"--device", "cuda"}, 64, "no CUDA");
   expect_refusal({"schedule", "2f2b"}, 64, "2f2b");
   expect_refusal({"sample"}, 64, "--checkpoint DIR is missing");
 }

@@ -47,6 +47,8 @@ TEST(OptionsTest, ReadsEveryOptionOfTrain) {
                                       "gpipe",
                                       "--split",
                                       "1,3,2",
+                                      "--recompute",
+                                      "when-needed",
                                       "--micro-batches",
                                       "5",
                                       "--micro-batch-rows",
@@ -105,6 +107,7 @@ TEST(OptionsTest, ReadsEveryOptionOfTrain) {
   EXPECT_EQ(options.ranks, 3);
   EXPECT_EQ(options.schedule, "gpipe");
   EXPECT_EQ(options.split, "1,3,2");
+  EXPECT_EQ(options.recompute, "when-needed");
   EXPECT_EQ(options.update.micro_batches, 5);
   EXPECT_EQ(options.update.micro_batch_rows, 2);
   EXPECT_EQ(
@@ -242,7 +245,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{train({"--schedule", "2f2b"}), "no schedule \"2f2b\""},
         Refused{train({"--schedule", "forward-only"}), "cannot train"},
         Refused{train({"--split", "1,1"}), "must add up to 4 (blocks), or to 11"},
-        Refused{train({"--device", "cuda"}), "this build has no CUDA"},
+        Refused{train({"--recompute", "sometimes"}), "sometimes"},
         Refused{train({"--device", "tpu"}), "tpu"}, Refused{train({"--streams", "many"}), "many"},
         Refused{train({"--chaos-seed", "1"}), "--streams chaos"},
         Refused{train({"--threads-per-rank", "0"}), "--threads-per-rank is 0"},

@@ -53,6 +53,17 @@ TEST(PlanCommandTest, RefusesWhatDoesNotFitWithRankActionAndTensors) {
             HasSubstr("more than the limit of 80.0 GiB"), HasSubstr("peak is at")));
 }
 
+TEST(PlanCommandTest, RecomputesWhereMemoryForcesIt) {
+  PlanCommandOptions options{
+      .named = "gpt3-175b", .ranks = 64, .micro_batches = 128, .memory = "80GiB"};
+  EXPECT_EQ(answer(options).exit_code, 65);
+  EXPECT_THAT(answer(options).text, HasSubstr("recomputation"));
+  options.recompute = "when-needed";
+  const Answer plan = answer(options);
+  EXPECT_EQ(plan.exit_code, 0) << plan.text;
+  EXPECT_THAT(plan.text, AllOf(HasSubstr("recomputed\n"), HasSubstr("proved complete")));
+}
+
 TEST(PlanCommandTest, JsonIsThePlanThatCanBeLoaded) {
   const Answer plan = answer({.named = "llama-7b", .ranks = 4, .micro_batches = 4, .json = true});
   ASSERT_EQ(plan.exit_code, 0) << plan.text;

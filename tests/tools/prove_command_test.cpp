@@ -53,20 +53,29 @@ TEST_F(ProveCommandTest, ProvesEverySchedulesFile) {
   }
 }
 
-TEST_F(ProveCommandTest, ListsWhatIsWrongWithRowAndCell) {
+TEST_F(ProveCommandTest, ListsWhatIsWrongWithItsPlace) {
   const Outcome outcome = prove("0F0,0F1,,0B0,,0B1\n,1F0,1B0,1B1,1F1,\n");
   EXPECT_EQ(outcome.exit_code, 65);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("schedule.csv: refused, 1 finding\n"),
+                                 HasSubstr("  incomplete row 2, cell 4 (line 2, column 10): "
+                                           "compute 1B1 stands before its forward")));
+}
+
+TEST_F(ProveCommandTest, FindsWhatIsTwiceAndWhatIsMissing) {
+  EXPECT_THAT(prove("0F0,0F0,0B0\n1F0,1B0\n").out,
+              HasSubstr("  incomplete row 1, cell 2 (line 1, column 5): "));
+  EXPECT_THAT(prove("0F0,0B0\n1F0\n").out,
+              HasSubstr("  incomplete row 2 (line 2, column 1): 1B0 is missing\n"));
   EXPECT_THAT(
-      outcome.out,
-      AllOf(HasSubstr("schedule.csv: refused, 1 finding\n"),
-            HasSubstr("  incomplete row 2, cell 4: compute 1B1 stands before its forward")));
+      prove("0F0, 0W0,0I0\n").out,
+      HasSubstr("  incomplete row 1, cell 2 (line 1, column 6): compute 0W0 stands before"));
 }
 
 TEST_F(ProveCommandTest, OneStreamIsAnotherQuestion) {
   const Outcome outcome = prove(kComputeOnly, {"--one-stream"});
   EXPECT_EQ(outcome.exit_code, 65);
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("  deadlock   row 1, cell 2: a circle: rank 0 stands at "
-                                           "send 0SEND_F1"),
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("  deadlock   row 1, cell 2 (line 1, column 5): a "
+                                           "circle: rank 0 stands at send 0SEND_F1"),
                                  HasSubstr("; rank 1 stands at send 1SEND_B0")));
   EXPECT_EQ(prove("0F0,0F1,0B0,0B1\n1F0,1F1,1B0,1B1\n", {"--one-stream"}).exit_code, 0);
 }
@@ -92,6 +101,8 @@ TEST_F(ProveCommandTest, PrintsJson) {
   EXPECT_EQ(refused["findings"][0]["row"], 1);
   EXPECT_EQ(refused["findings"][0]["cell"], 4);
   EXPECT_EQ(refused["findings"][1]["sentence"], "1B1 is missing");
+  EXPECT_EQ(refused["findings"][1]["row"], 2);
+  EXPECT_EQ(refused["findings"][1]["cell"], -1);
 }
 
 TEST_F(ProveCommandTest, HoldsThePlacementAgainstTheRows) {
@@ -109,32 +120,39 @@ TEST_F(ProveCommandTest, HoldsThePlacementAgainstTheRows) {
                         "loop puts it on rank 0"));
   EXPECT_THAT(refusal(write("ranks", "0 1 0 1")), HasSubstr("stage 2 stands in row 2"));
   EXPECT_THAT(refusal(write("ranks", "0 1 1")), HasSubstr("places 3 stages, the schedule has 4"));
-  EXPECT_THAT(refusal(write("ranks", "0 1 one 0")), HasSubstr("entry 3 is no rank"));
+  EXPECT_THAT(refusal(write("ranks", "0 1 one 0")),
+              HasSubstr("ranks: line 1, column 5: entry 3 is no rank"));
   EXPECT_THAT(refusal(write("ranks", "0 -1 1 0")), HasSubstr("entry 2 is no rank"));
-  EXPECT_THAT(refusal(write("ranks", "0 99999999999 1 0")), HasSubstr("entry 2 is no rank"));
+  EXPECT_THAT(refusal(write("ranks", "0\n99999999999 1 0")),
+              HasSubstr("line 2, column 1: entry 2 is no rank"));
   EXPECT_EQ(prove(kV, {"--placement", (folder_.path() / "none").string()}).exit_code, 74);
   EXPECT_THAT(prove(kComputeOnly, {"--placement", "v"}).err,
               HasSubstr("--placement v places 4 stages, the schedule has 2 on 2 ranks"));
 }
 
-TEST_F(ProveCommandTest, RefusesBadFilesInOneSentenceWithRowAndCell) {
+TEST_F(ProveCommandTest, RefusesBadFilesInOneSentenceWithLineAndColumn) {
   const auto refusal = [&](const std::string& csv) {
     const Outcome outcome = prove(csv);
     EXPECT_EQ(outcome.exit_code, 65) << csv;
     EXPECT_EQ(outcome.out, "") << csv;
-    EXPECT_THAT(outcome.err, StartsWith("lockflight: schedule file"));
+    EXPECT_THAT(outcome.err,
+                StartsWith("lockflight: " + (folder_.path() / "schedule.csv").string() +
+                           ": schedule file, row "));
     EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << csv;
     return outcome.err;
   };
-  EXPECT_THAT(refusal("0F0,0X0\n"), HasSubstr("row 1, cell 2: \"0X0\" is no action"));
-  EXPECT_THAT(refusal("0F0,0B0\n1F0,1B0\r\n"), HasSubstr("row 2"));
-  EXPECT_THAT(refusal("0F0,0B0\n\n"), HasSubstr("row 2: there is no action"));
-  EXPECT_THAT(refusal("0F0,0B0\n3F0,3B0\n"), HasSubstr("row 2: stage 3 is there, but stage 1"));
-  EXPECT_THAT(refusal("0F0,1F0,0B0\n1B0\n"), HasSubstr("row 2, cell 1: stage 1 stands in row 1"));
-  EXPECT_THAT(refusal("0F0,0SEND_F0\n1RECV_F0,1F0,1SEND_F0\n"),
-              HasSubstr("row 2, cell 3: 1SEND_F0: there is no stage at its other end"));
+  EXPECT_THAT(refusal("0F0,0X0\n"),
+              HasSubstr("row 1, cell 2 (line 1, column 5): \"0X0\" is no action"));
+  EXPECT_THAT(refusal("0F0,0B0\n1F0,1B0\r\n"), HasSubstr("row 2 (line 2, column 1)"));
+  EXPECT_THAT(refusal("0F0,0B0\n\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
+  EXPECT_THAT(refusal("0F0,0B0\n3F0,3B0\n"),
+              HasSubstr("row 2, cell 1 (line 2, column 1): stage 3 is there, but stage 1"));
+  EXPECT_THAT(refusal("0F0,1F0,0B0\n1B0\n"),
+              HasSubstr("row 2, cell 1 (line 2, column 1): stage 1 stands in row 1"));
+  EXPECT_THAT(refusal("0F0,0SEND_F0\n1RECV_F0, 1F0,1SEND_F0\n"),
+              HasSubstr("row 2, cell 3 (line 2, column 15): 1SEND_F0: there is no stage at its"));
   EXPECT_THAT(refusal("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
-  EXPECT_THAT(refusal(""), HasSubstr("row 1: there is no action"));
+  EXPECT_THAT(refusal(""), HasSubstr("row 1 (line 1, column 1): there is no action"));
 }
 
 TEST_F(ProveCommandTest, NeedsAFile) {

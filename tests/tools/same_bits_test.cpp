@@ -105,6 +105,15 @@ TEST_P(SameBitsTest, ForSeveralStagesARankAndHoweverTheCutIsFound) {
   }
 }
 
+TEST_P(SameBitsTest, WithRecomputedLayers) {
+  const Result expected = trainer_.train(model());
+  const Words recompute = {"--recompute", "always", "--profile", "estimate"};
+  for (const char* schedule : {"gpipe", "1f1b"}) {
+    EXPECT_EQ(trainer_.train(model() + ranks() + recompute + Words{"--schedule", schedule}),
+              expected);
+  }
+}
+
 TEST_P(SameBitsTest, AfterASaveAndAResumeOnAnotherNumberOfRanks) {
   const Result expected = trainer_.train(model());
   const Words checkpoint = {"--checkpoint", trainer_.folder() + "/model", "--save-every", "1"};

@@ -102,12 +102,38 @@ TEST_F(SimulateFileTest, RefusesASizeThatTheFileDoesNotHave) {
   expect_refusal({path, "--chunks", "2"}, 64, "has 1 stages on rank 0");
 }
 
+TEST_F(SimulateFileTest, RunsAFileWithTransfersInItsOwnOrder) {
+  const std::string first = "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n";
+  const Words times = {"--transfer", "1"};
+  // 1F0 from 2 to 3, only then the second input, to 4; 1F1 to 5, 1B0 to 7, its transfer to 8; 0B0
+  // to 10, only then the transfer of the second gradient, to 11; 0B1 to 13.
+  const auto late = json_of(
+      Words{write(first + "1RECV_F0,1F0,1RECV_F1,1F1,1B0,1SEND_B0,1B1,1SEND_B1\n")} + times);
+  EXPECT_EQ(late["makespan"], 13);
+  EXPECT_EQ(late["peak_activations"], nlohmann::json({2, 2}));
+  // The second input comes beside 1F0.
+  const auto early = json_of(
+      Words{write(first + "1RECV_F0,1RECV_F1,1F0,1F1,1B0,1SEND_B0,1B1,1SEND_B1\n")} + times);
+  EXPECT_EQ(early["makespan"], 12);
+}
+
+TEST_F(SimulateFileTest, DrawsNoTimetableOfAFileWithTransfers) {
+  const Outcome outcome =
+      run_here({"simulate", write("0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n")});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(StartsWith(" rank  "), HasSubstr("makespan 6;")));
+}
+
 TEST_F(SimulateFileTest, RefusesAFileWithoutAScheduleThatCanBeRun) {
-  expect_refusal({write("0F0,0X0\n")}, 65, "row 1, cell 2");
+  expect_refusal({write("0F0,0X0\n")}, 65,
+                 path_ + ": schedule file, row 1, cell 2 (line 1, column");
   expect_refusal({write("")}, 65, path_);
-  expect_refusal({write("0F0,0B0\n1F0\n")}, 65, "stage 1, micro-batch 0: the backward is missing");
-  expect_refusal({write("0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n")}, 65, "rank 0 stands at 0B0");
-  expect_refusal({write("0F0,0SEND_F0\n1RECV_F0,1F0\n")}, 65, "holds transfers already");
+  expect_refusal({write("0F0,0B0\n1F0\n")}, 65,
+                 "row 2 (line 2, column 1): 1B0 is missing; and 1 more");
+  expect_refusal({write("0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n")}, 65,
+                 path_ + ": row 1, cell 2 (line 1, column 5): a circle: rank 0 stands at compute");
+  expect_refusal({write("0F0,0SEND_F0\n1RECV_F0,1F0,1F0\n")}, 65, "(line 2, column 14): ");
+  expect_refusal({write("0F0,0SEND_F0\n1F0,1RECV_F0\n")}, 65, "(line 2, column 1): compute 1F0");
   expect_refusal({scratch_ / "missing.csv"}, 74, "missing.csv");
 }
 

@@ -24,6 +24,22 @@ struct Route {
       0;  ///< both ends must name the same: a transfer out of order fails instead of mixing up data
 };
 
+/// What a rank will use of its transport.
+struct Links {
+  struct Edge {
+    int peer = 0;
+    int channel = 0;
+    bool sends = false;
+  };
+  struct Group {
+    std::vector<int> members;  ///< ascending, this rank among them
+    int channel = 0;
+  };
+
+  std::vector<Edge> edges;
+  std::vector<Group> groups;
+};
+
 class Transport {
  public:
   Transport() = default;
@@ -33,6 +49,10 @@ class Transport {
 
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
+
+  /// Makes connections and memory ready, so that no step has to.  Every rank calls it on its host
+  /// thread before its first transfer, with links that fit together; waits for the others.
+  virtual void connect(const Links& links) = 0;
 
   /// The memory must stay as it is until the stream has passed this point.  Sizes and tags of both
   /// ends must agree; otherwise both ranks fail with a TransportError that names both ends.

@@ -4,7 +4,8 @@
 // and several micro-batches may be under way at once; what the two backward functions need, forward
 // keeps in `Saved`.  The functions enqueue operations and never wait.  They must be
 // shape-deterministic: shapes of what they allocate and return depend on the shapes of the inputs
-// alone.  `gradient_check` tests all three.
+// alone.  What they compute depends on inputs, parameters and context alone, so that forward can be
+// run again.  `gradient_check` tests all three.
 
 #pragma once
 
@@ -64,6 +65,8 @@ class Saved {
   std::size_t keep(Tensor tensor);
   /// The tensor with that number; stays kept.
   TensorView operator[](std::size_t number) const { return tensors_[number].view(); }
+  /// How many were kept, given back ones included.
+  std::size_t size() const { return tensors_.size(); }
   /// Gives the tensor back, to be passed on or freed early.
   Tensor take(std::size_t number) { return std::move(tensors_[number]); }
   /// What the n-th inner layer keeps; made at its first use.

@@ -48,9 +48,9 @@ std::vector<std::string> device_profile_names();
 /// FileError if the file cannot be read, DataError as parse_device_profile.
 DeviceProfile device_profile(const std::string& name_or_file);
 
-/// Reads the JSON of a device profile.  Throws DataError with one sentence, naming `where` (a file)
-/// and the key, or line and column, if something is missing, unknown, of the wrong type or beyond
-/// its bounds.
+/// Reads the JSON of a device profile.  Throws DataError with one sentence, naming `where` (a
+/// file), line and column, and the key, if something is missing, unknown, of the wrong type or
+/// beyond its bounds.
 DeviceProfile parse_device_profile(std::string_view json, const std::string& where);
 
 }  // namespace lockflight::plan

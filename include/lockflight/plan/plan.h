@@ -25,6 +25,26 @@ struct MicroBatch {
   std::int64_t rows = 1;
 };
 
+/// Whether layers keep only their input and run their forward again before their backward, which
+/// takes its time once more and changes no bit: see nn::Recompute.
+enum class Recomputation : std::uint8_t {
+  never,
+  when_needed,  ///< where the memory limit forces it
+  always,       ///< all that keep less that way
+};
+
+/// A layer by its name, or by its number in the model: "blocks.3.mlp", "8".
+struct LayerPin {
+  std::string layer;
+  int stage = 0;
+};
+
+/// All layers from the one to the other.
+struct LayerRange {
+  std::string first;
+  std::string last;
+};
+
 struct PlanOptions {
   MicroBatch micro_batch;
   int micro_batches = 1;
@@ -32,12 +52,16 @@ struct PlanOptions {
   int stages_per_rank = 1;
   /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
   std::vector<int> split;
+  /// Layers that lie on a certain stage, and layers that lie on one stage, whichever.
+  std::vector<LayerPin> pins;
+  std::vector<LayerRange> together;
   /// What every layer costs with micro-batches of these rows; none: estimated for the device.
   std::optional<plan::Profile> profile;
   /// Of every rank: for that estimate, and for hosts and links.
   plan::DeviceProfile device = plan::device_profile("cpu-2core");
   /// Of every rank; 0: no limit.
   std::size_t memory_limit_bytes = 0;
+  Recomputation recompute = Recomputation::never;
   /// Tensors of a parameter's size that the optimizer keeps for it: 2 for AdamW, 1 for SGD.
   int optimizer_states = 2;
   plan::LowerOptions lower;
@@ -58,9 +82,11 @@ struct StagePlan {
   std::string first_name;
   std::string last_name;
   std::int64_t parameters = 0;
-  double forward_flops = 0;        ///< of one micro-batch
-  std::size_t boundary_bytes = 0;  ///< what it hands to the next stage for one micro-batch
-  /// Of one micro-batch, as the plan expects it; 0 where it does not know.
+  double forward_flops = 0;             ///< of one micro-batch
+  std::size_t boundary_bytes = 0;       ///< what it hands to the next stage for one micro-batch
+  std::vector<std::string> recomputed;  ///< layers that are, in their order
+  /// Of one micro-batch, as the plan expects it; 0 where it does not know.  Recomputing is part of
+  /// the input's gradient.
   double forward_seconds = 0;
   double input_gradient_seconds = 0;
   double weight_gradient_seconds = 0;
@@ -101,7 +127,8 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 /// Runs all of it: dry run, partition, schedule, lowering, placement, proof, simulation.  The model
 /// must be without memory, and is so afterwards.
 /// Throws InvalidArgument if options and model do not fit: more stages than layers, a split that
-/// does not add up to the layers, an unknown schedule, a profile of another model; PlanError if a
+/// does not add up to the layers, pins that leave no split, an unknown schedule or layer, a profile
+/// of another model; PlanError if a
 /// rank's memory is beyond the limit, with the action and the tensors that make its peak, or if the
 /// program is not proved.
 Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options);

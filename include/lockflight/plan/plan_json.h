@@ -13,7 +13,7 @@ namespace lockflight {
 std::string plan_to_json(const Plan& plan);
 
 /// The inverse.  The program is lowered anew, so a text cannot smuggle in another one.
-/// Throws DataError, with one sentence that names `where` (a file) and line and column or the key,
+/// Throws DataError, with one sentence that names `where` (a file), line and column, and the key,
 /// if the text is no JSON, of another version, lacks something, has a number out of its range, or
 /// contradicts itself: stages that do not follow one another, a stage on another rank than its
 /// schedule says, a schedule that cannot be lowered, memory for another number of ranks.

@@ -46,7 +46,7 @@ struct Profile {
 LayerCost cost_of(const LayerProfile& layer);
 
 /// Versioned JSON, and back: the result equals the profile.  Reading throws DataError with one
-/// sentence, naming `where` (a file) and the key, or line and column, if something is missing,
+/// sentence, naming `where` (a file), line and column, and the key, if something is missing,
 /// unknown, of the wrong type, negative or too large.
 std::string to_json(const Profile& profile);
 Profile parse_profile(std::string_view json, const std::string& where);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "lockflight/plan/program.h"
@@ -28,9 +29,11 @@ struct Transcription {
 ///   - actions in one cell run one after the other;
 ///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
 /// Nothing else is asked: whether the order makes sense is for prove to say.
-/// Throws DataError, with row and cell, for a transfer that leaves no stage, reaches none, or stays
-/// on its rank.
-Transcription transcribe(const schedule::Schedule& schedule);
+///   text   that the schedule was read from, for the places that messages name; empty: what
+///          write_csv makes of the schedule
+/// Throws DataError, with row, cell, line and column, for a transfer that leaves no stage, reaches
+/// none, or stays on its rank.
+Transcription transcribe(const schedule::Schedule& schedule, std::string_view text = {});
 
 /// A schedule of F, I, W and B with the plainest transfers: a receive right in front of the compute
 /// that needs it, a send right behind the compute that makes it, all in its cell: cells keep their

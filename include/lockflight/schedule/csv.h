@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -30,10 +31,15 @@ CsvStyle csv_style(std::string_view text);
 /// The schedule in a text. A stage lies on the rank in whose row it stands. Rows keep their idle
 /// slots, so write_csv gives the same bytes again; only spaces around cells are dropped.
 ///   name    of the schedule, since the file has none
-/// Throws DataError that names row and cell, counted from 1: for a cell that is no action, a stage
-/// in two rows or in none, a row without an action, or too few actions for the stages and
-/// micro-batches that they name. Whether the order makes sense is asked by validate.
+/// Throws DataError that names row, cell, line and column as cell_place does: for a cell that is no
+/// action, a stage in two rows or in none, a row without an action, or too few actions for the
+/// stages and micro-batches that they name. Whether the order makes sense is asked by validate.
 Schedule read_csv(std::string_view text, std::string name = "csv");
+
+/// Where something stands in a text that read_csv reads: "row 2, cell 4 (line 2, column 13)". All
+/// count from 1; the column, in characters, is that of the first one in the cell that is no space.
+/// Cell 0 is the row as a whole: "row 2 (line 2, column 1)".
+std::string cell_place(std::string_view text, std::size_t row, std::size_t cell);
 
 /// The inverse of read_csv.
 std::string write_csv(const Schedule& schedule, const CsvStyle& style = {});

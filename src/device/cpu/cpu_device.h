@@ -12,9 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "device/cpu/arena.h"
+#include "device/arena.h"
 #include "device/cpu/doorbell.h"
 #include "device/cpu/runner.h"
+#include "device/cpu/slab.h"
 #include "device/cpu/watchdog.h"
 #include "lockflight/device/cpu_device.h"
 
@@ -68,7 +69,7 @@ class CpuDevice final : public Device {
   const int spins_;
   const std::shared_ptr<Watchdog> watchdog_;
   const std::chrono::steady_clock::time_point made_;  // of all devices of the group: one clock
-  Arena arena_;
+  Arena arena_{huge_page_slabs()};
   std::int32_t action_ = -1;
 
   Doorbell doorbell_;  // something may have become ready

@@ -1,11 +1,16 @@
 #include <bit>
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/vector_test.cpp"
 #include <hwy/foreach_target.h>
 
-#include "ops/cpu/kernel_checks.h"
+#include "ops/cpu/targets.h"
 #include "ops/cpu/vector-inl.h"
+#include "ops/values.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockflight::ops::cpu::HWY_NAMESPACE {
@@ -34,34 +39,27 @@ TEST(VectorTest, PowersOfTwoAreRightToTwoUnitsInTheLastPlace) {
       x.push_back(-x.back());
     }
   }
-  on_every_target(
-      x,
-      [&](Team&, float* y) {
-        HWY_DYNAMIC_DISPATCH(exp2_elements)
-        (y, y, std::ssize(x));
-      },
-      [&](const Floats& y) {
-        for (std::size_t i = 0; i < x.size(); ++i) {
-          const double exact = std::exp2(static_cast<double>(x[i]));
-          const double ulp = std::exp2(std::floor(static_cast<double>(x[i])) - 23.0);
-          ASSERT_LE(std::abs(static_cast<double>(y[i]) - exact), 2.0 * ulp) << x[i];
-        }
-      });
+  on_every_target([&] {
+    Floats y(x.size());
+    HWY_DYNAMIC_DISPATCH(exp2_elements)(y.data(), x.data(), std::ssize(x));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double exact = std::exp2(static_cast<double>(x[i]));
+      const double ulp = std::exp2(std::floor(static_cast<double>(x[i])) - 23.0);
+      ASSERT_LE(std::abs(static_cast<double>(y[i]) - exact), 2.0 * ulp) << x[i];
+    }
+  });
 }
 
 TEST(VectorTest, PowersOfTwoAreZeroBelowTheSmallestNormalAndKeepNaN) {
   const Floats x = {-127.0F, -1e30F, -INFINITY, 0.0F, -126.0F, 127.0F};
-  Floats with_nan = {NAN};
-  on_every_target(
-      x,
-      [&](Team&, float* y) {
-        HWY_DYNAMIC_DISPATCH(exp2_elements)(y, y, std::ssize(x));
-        HWY_DYNAMIC_DISPATCH(exp2_elements)(with_nan.data(), with_nan.data(), 1);
-      },
-      [&](const Floats& y) {
-        EXPECT_EQ(y, (Floats{0.0F, 0.0F, 0.0F, 1.0F, 0x1p-126F, 0x1p127F}));
-        EXPECT_TRUE(std::isnan(with_nan[0]));
-      });
+  on_every_target([&] {
+    Floats y(x.size());
+    HWY_DYNAMIC_DISPATCH(exp2_elements)(y.data(), x.data(), std::ssize(x));
+    EXPECT_EQ(y, (Floats{0.0F, 0.0F, 0.0F, 1.0F, 0x1p-126F, 0x1p127F}));
+    Floats with_nan = {NAN};
+    HWY_DYNAMIC_DISPATCH(exp2_elements)(with_nan.data(), with_nan.data(), 1);
+    EXPECT_TRUE(std::isnan(with_nan[0]));
+  });
 }
 
 }  // namespace

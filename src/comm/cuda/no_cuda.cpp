@@ -1,0 +1,13 @@
+// Ranks on GPUs, in a build without CUDA.
+
+#include "comm/cuda/world.h"
+#include "lockflight/core/error.h"
+#include "lockflight/device/cuda_device.h"
+
+namespace lockflight::comm {
+
+CudaRanks make_cuda_ranks(const ThreadWorldOptions& /*options*/) {
+  throw DeviceError("cuda: " + cuda_support().why_not);
+}
+
+}  // namespace lockflight::comm

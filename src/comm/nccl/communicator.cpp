@@ -1,0 +1,131 @@
+#include "comm/nccl/communicator.h"
+
+#include <future>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "lockflight/core/error.h"
+
+namespace lockflight::comm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kGrace{10};
+// Transfers between neighbours need few of the GPU's processors; the rest computes.
+constexpr int kLeastCtas = 1;
+constexpr int kMostCtas = 4;
+
+void pause() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
+
+}  // namespace
+
+Communicator::Communicator(cuda::CudaDevice& device, const ncclUniqueId& id,
+                           std::vector<int> members, int place, std::chrono::milliseconds deadline)
+    : device_(device), members_(std::move(members)), place_(place), deadline_(deadline) {
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 0;
+  config.minCTAs = kLeastCtas;
+  config.maxCTAs = kMostCtas;
+  device_.make_current();
+  finish("ncclCommInitRankConfig",
+         ncclCommInitRankConfig(&comm_, static_cast<int>(members_.size()), id, place_, &config));
+}
+
+Communicator::~Communicator() { abort(); }
+
+void Communicator::refuse(const char* name, const std::string& why) const {
+  throw TransportError(fmt::format("nccl: {} among ranks [{}] failed at rank {}: {}", name,
+                                   fmt::join(members_, ", "), members_[place_], why));
+}
+
+void Communicator::finish(const char* name, ncclResult_t result) {
+  const auto begin = Clock::now();
+  while (result == ncclInProgress && comm_ != nullptr) {
+    if (device_.failed()) {
+      refuse(name, "the device failed meanwhile");
+    }
+    if (Clock::now() - begin > deadline_) {
+      refuse(name, fmt::format("the others did not come within {} ms", deadline_.count()));
+    }
+    const ncclResult_t asked = ncclCommGetAsyncError(comm_, &result);
+    if (asked != ncclSuccess) {
+      result = asked;
+    } else if (result == ncclInProgress) {
+      pause();
+    }
+  }
+  if (result != ncclSuccess) {
+    const char* last = ncclGetLastError(comm_);
+    refuse(name,
+           fmt::format("{}{}{}", ncclGetErrorString(result),
+                       last == nullptr || *last == '\0' ? "" : "; ", last == nullptr ? "" : last));
+  }
+}
+
+void Communicator::call(const char* name, const std::function<ncclResult_t(ncclComm_t)>& work) {
+  if (comm_ == nullptr) {
+    refuse(name, "the communicator was aborted before");
+  }
+  finish(name, work(comm_));
+}
+
+void Communicator::register_memory(std::span<std::byte> memory) {
+  void* handle = nullptr;
+  call("ncclCommRegister", [&](ncclComm_t comm) {
+    return ncclCommRegister(comm, memory.data(), memory.size(), &handle);
+  });
+  registered_.push_back(handle);
+}
+
+void Communicator::poll() {
+  if (comm_ == nullptr) {
+    return;
+  }
+  ncclResult_t state = ncclSuccess;
+  const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
+  if (asked != ncclSuccess || (state != ncclSuccess && state != ncclInProgress)) {
+    finish("a transfer", asked == ncclSuccess ? state : asked);
+  }
+}
+
+void Communicator::deregister() noexcept {
+  for (void* handle : std::exchange(registered_, {})) {
+    ncclCommDeregister(comm_, handle);
+  }
+}
+
+void Communicator::close() noexcept {
+  if (comm_ == nullptr) {
+    return;
+  }
+  try {
+    deregister();
+    call("ncclCommFinalize", ncclCommFinalize);
+    ncclCommDestroy(std::exchange(comm_, nullptr));
+  } catch (...) {
+    abort();
+  }
+}
+
+// On a thread of its own, because NCCL's abort may itself never come back.
+void Communicator::abort() noexcept {
+  if (comm_ == nullptr) {
+    return;
+  }
+  ncclComm_t comm = std::exchange(comm_, nullptr);
+  registered_.clear();
+  std::promise<void> done;
+  const std::future<void> ended = done.get_future();
+  std::thread([comm, device = device_.number(), promise = std::move(done)]() mutable {
+    cudaSetDevice(device);
+    ncclCommAbort(comm);
+    promise.set_value();
+  }).detach();
+  ended.wait_for(kGrace);
+}
+
+}  // namespace lockflight::comm

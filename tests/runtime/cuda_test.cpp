@@ -1,0 +1,99 @@
+// Training on GPUs: against the CPU, in any order that streams allow, and when calls fail.
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/train/optimizer.h"
+#include "runtime/test_models.h"
+#include "virtual_gpu/control.h"
+
+namespace lockflight {
+namespace {
+
+using test::Streams;
+
+constexpr int kRanks = 2;
+constexpr int kMicroBatches = 3;
+
+std::vector<Streams> gpus() {
+  std::vector<Streams> all = test::all_streams_and_gpus();
+  std::erase_if(all, [](const Streams& streams) { return streams.device != DeviceKind::cuda; });
+  return all;
+}
+
+class CudaTrainingTest : public test::StreamsTest {};
+INSTANTIATE_TEST_SUITE_P(On, CudaTrainingTest, ::testing::ValuesIn(gpus()),
+                         [](const auto& test) { return test.param.name; });
+
+// Pipeline and optimizer of a small GPT.
+struct Training {
+  Training(const Streams& streams, int ranks)
+      : world(test::make_world(ranks, streams)),
+        pipeline(make(world)),
+        optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1.0F}) {}
+
+  static Pipeline make(World& world) {
+    nn::Model model = test::tiny_gpt2(true);
+    const Plan plan =
+        make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
+    return {world, std::move(model), plan, {.seed = 3}};
+  }
+
+  std::vector<float> step() {
+    const auto result =
+        pipeline.forward_backward(test::token_batch(2 * kMicroBatches, pipeline.step()));
+    optimizer.step();
+    return result.micro_batch_losses;
+  }
+
+  std::vector<float> steps(int count) {
+    std::vector<float> losses;
+    for (int i = 0; i < count; ++i) {
+      const std::vector<float> step_losses = step();
+      losses.insert(losses.end(), step_losses.begin(), step_losses.end());
+    }
+    return losses;
+  }
+
+  World world;
+  Pipeline pipeline;
+  train::AdamW optimizer;
+};
+
+TEST_P(CudaTrainingTest, LosesWhatTheCpuLoses) {
+  const std::vector<float> expected = Training({}, 1).steps(3);
+  const std::vector<float> losses = Training(GetParam(), kRanks).steps(3);
+  ASSERT_EQ(losses.size(), expected.size());
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_NEAR(losses[i], expected[i], 1e-5 * std::abs(expected[i])) << i;
+  }
+}
+
+// The checker of the virtual GPU would report whatever only one order makes right.
+TEST_P(CudaTrainingTest, TheOrderOfReadyOperationsChangesNoBit) {
+  if (!virtual_gpu::present()) {
+    GTEST_SKIP() << "only the virtual GPU can choose an order";
+  }
+  Training first(test::plainest(GetParam()), 1);
+  const std::vector<float> losses = first.steps(2);
+  const std::uint64_t weights = first.pipeline.weights_hash();
+  std::vector<std::string> orders = {"fifo", "lifo"};
+  for (int seed = 1; seed <= 20; ++seed) {
+    orders.push_back(std::to_string(seed));
+  }
+  for (const std::string& order : orders) {
+    virtual_gpu::set_order(order);
+    Training training(GetParam(), 3);
+    EXPECT_EQ(training.steps(2), losses) << order;
+    EXPECT_EQ(training.pipeline.weights_hash(), weights) << order;
+  }
+}
+
+}  // namespace
+}  // namespace lockflight
