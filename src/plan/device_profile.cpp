@@ -14,6 +14,7 @@ namespace lockflight::plan {
 namespace {
 
 constexpr std::string_view kOther = "other";
+constexpr const char* kBf16Rate = "bf16_matrix_flops_per_second";
 
 std::string_view without_alias(std::string_view name) {
   if (name == "h100") {
@@ -65,15 +66,16 @@ DeviceProfile parse_device_profile(std::string_view json, const std::string& whe
   const JsonObject object(document);
   object.expect_format("lockflight device profile", 1);
   object.expect_keys({"format", "version", "name", "source", "assumptions", "memory_bytes",
-                      "matrix_flops_per_second", "vector_flops_per_second", "bytes_per_second",
-                      "launch_seconds", "host_seconds_per_action", "link_latency_seconds",
-                      "link_bytes_per_second", "operations"});
+                      "matrix_flops_per_second", kBf16Rate, "vector_flops_per_second",
+                      "bytes_per_second", "launch_seconds", "host_seconds_per_action",
+                      "link_latency_seconds", "link_bytes_per_second", "operations"});
   DeviceProfile profile{
       .name = object.text("name"),
       .source = object.text("source"),
       .assumptions = object.text("assumptions"),
       .memory_bytes = object.bytes("memory_bytes"),
       .matrix_flops_per_second = object.positive_number("matrix_flops_per_second"),
+      .bf16_matrix_flops_per_second = object.has(kBf16Rate) ? object.positive_number(kBf16Rate) : 0,
       .vector_flops_per_second = object.positive_number("vector_flops_per_second"),
       .bytes_per_second = object.positive_number("bytes_per_second"),
       .launch_seconds = object.number("launch_seconds"),

@@ -54,6 +54,7 @@ class JsonObject {
   /// There are no other keys than these.
   void expect_keys(const std::vector<std::string_view>& known) const;
 
+  bool has(const std::string& key) const { return json_->contains(key); }
   std::string text(const std::string& key) const;
   bool boolean(const std::string& key) const;
   /// 0 … 1e30: sums of many are finite.

@@ -1,8 +1,6 @@
 #include "lockflight/plan/lower.h"
 
 #include <algorithm>
-#include <array>
-#include <deque>
 #include <optional>
 #include <utility>
 
@@ -11,75 +9,13 @@
 
 #include "lockflight/core/error.h"
 #include "plan/edges.h"
+#include "plan/lower_state.h"
 
 namespace lockflight::plan {
 namespace {
 
 using schedule::Action;
 using schedule::Schedule;
-
-// For every rank, how many of its actions are known to be over.  Many are made and dropped, all of
-// one length, so their memory is used again.
-class Clocks {
- public:
-  explicit Clocks(int ranks) : ranks_(ranks) {}
-
-  int copy(const std::vector<int>& clock) {
-    if (free_.empty()) {
-      free_.push_back(static_cast<int>(clocks_.size()));
-      clocks_.emplace_back(ranks_);
-    }
-    const int number = free_.back();
-    free_.pop_back();
-    clocks_[number] = clock;
-    return number;
-  }
-
-  // Adds what `number` knows to `clock`, and drops it.
-  void join(std::vector<int>& clock, int number) {
-    const std::vector<int>& other = clocks_[number];
-    for (int rank = 0; rank < ranks_; ++rank) {
-      clock[rank] = std::max(clock[rank], other[rank]);
-    }
-    free_.push_back(number);
-  }
-
- private:
-  int ranks_;
-  std::vector<std::vector<int>> clocks_;
-  std::vector<int> free_;
-};
-
-// A send whose end nobody has waited for yet.
-struct PendingSend {
-  int slot;
-  int event;
-  int taken_by;  // position of the action that takes the bytes in the taker's order
-};
-
-enum End { sending, receiving };
-
-// What is known of a boundary while it is on its way.
-struct Passage {
-  int taken_by = -1;                // position of the action that takes it in its rank's order
-  int clock = -1;                   // what was over when it was made; -1: not made, or taken
-  int received = -1;                // the event after its receive
-  std::array<int, 2> slot{-1, -1};  // by end; both are the same where it stays on a rank
-};
-
-struct Channel {
-  std::array<int, 2> rank{};        // by end
-  std::array<int, 2> stream{0, 0};  // by end; 0: not used yet
-  std::deque<PendingSend> pending;
-};
-
-// What a rank still has to do, and what it knows.
-struct RankState {
-  std::vector<Action> order;
-  std::size_t next = 0;
-  std::vector<int> clock;
-  std::vector<int> sends;  // channels
-};
 
 class Lowering {
  public:

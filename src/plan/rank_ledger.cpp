@@ -115,4 +115,23 @@ void settle_idle_time(SimulatedStep& step) {
   }
 }
 
+double SimulatedStep::idle_barrier() const {
+  double busy = 0;
+  for (const SimulatedRank& rank : ranks) {
+    busy += rank.busy;
+  }
+  const double all = makespan * static_cast<double>(ranks.size());
+  return all == 0 ? 0 : 1 - busy / all;
+}
+
+double SimulatedStep::idle_span() const {
+  double computing = 0;
+  double all = 0;
+  for (const SimulatedRank& rank : ranks) {
+    computing += rank.computing;
+    all += rank.end - rank.begin;
+  }
+  return all == 0 ? 0 : 1 - computing / all;
+}
+
 }  // namespace lockflight::plan

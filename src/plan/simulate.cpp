@@ -13,11 +13,38 @@
 
 #include "lockflight/core/error.h"
 #include "plan/rank_ledger.h"
+#include "plan/stream_order.h"
 
 namespace lockflight::plan {
 namespace {
 
 using schedule::ActionKind;
+
+const LinkCosts& link_between(const StepCosts& costs, int from, int to) {
+  if (costs.links.empty()) {
+    return costs.link;
+  }
+  const auto special = costs.links.find({from, to});
+  return special == costs.links.end() ? costs.link : special->second;
+}
+
+// Of a transfer or a tied sum.
+double bytes_of(const StepCosts& costs, const Instruction& instruction) {
+  const int stage = instruction.action.stage;
+  switch (instruction.opcode == Opcode::reduce_tied ? ActionKind::reduce_grad
+                                                    : instruction.action.kind) {
+    case ActionKind::send_forward:
+      return costs.stages[stage].output_bytes;
+    case ActionKind::recv_forward:
+      return costs.stages[stage - 1].output_bytes;
+    case ActionKind::send_backward:
+      return costs.stages[stage - 1].output_gradient_bytes;
+    case ActionKind::recv_backward:
+      return costs.stages[stage].output_gradient_bytes;
+    default:
+      return costs.tied_bytes;
+  }
+}
 
 bool is_action(Opcode opcode) {
   return opcode != Opcode::record && opcode != Opcode::wait && opcode != Opcode::allocate &&
@@ -26,8 +53,8 @@ bool is_action(Opcode opcode) {
 
 struct StreamState {
   int rank = 0;
-  int partner = -1;      // the stream at the other end of its channel
-  std::size_t next = 0;  // in the order of streams
+  int partner = -1;  // the stream at the other end of its channel
+  std::size_t next = 0;
   std::size_t end = 0;
   double time = 0;         // when what it has done so far is over
   double ready = 0;        // when all that it has waited for was there, its own transfers not
@@ -53,9 +80,15 @@ struct ReadyTransfer {
 class Simulation {
  public:
   Simulation(const Program& program, const StepCosts& costs, const SimulateOptions& options)
-      : program_(program), costs_(costs), options_(options) {
-    count();
-    connect();
+      : program_(program), costs_(costs), options_(options), order_(program) {
+    events_.resize(order_.first_event.back());
+    actions_.reserve(costs.host > 0 ? order_.positions.size() : 0);
+    for (const StreamOrder::Stream& stream : order_.streams) {
+      streams_.push_back({.rank = stream.rank,
+                          .partner = stream.partner,
+                          .next = stream.begin,
+                          .end = stream.end});
+    }
     for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
       read(static_cast<int>(rank));
     }
@@ -87,63 +120,17 @@ class Simulation {
 
  private:
   const Instruction& instruction_of(const StreamState& stream) const {
-    return program_.ranks[stream.rank].instructions[order_[stream.next]];
+    return program_.ranks[stream.rank].instructions[order_.positions[stream.next]];
   }
-  bool computes(int stream) const { return stream == first_stream_[streams_[stream].rank]; }
-  int channel_of(int stream) const {
-    const int rank = streams_[stream].rank;
-    return program_.ranks[rank].streams[stream - first_stream_[rank]].channel;
-  }
+  bool computes(int stream) const { return stream == order_.first_stream[streams_[stream].rank]; }
 
-  void count() {
-    std::size_t instructions = 0;
-    std::size_t events = 0;
-    int streams = 0;
-    for (const RankProgram& rank : program_.ranks) {
-      first_instruction_.push_back(instructions);
-      first_event_.push_back(events);
-      first_stream_.push_back(streams);
-      instructions += rank.instructions.size();
-      events += rank.events;
-      streams += static_cast<int>(rank.streams.size());
-    }
-    order_.resize(instructions);
-    actions_.resize(costs_.host > 0 ? instructions : 0);
-    events_.resize(events);
-    streams_.resize(streams);
-  }
-
-  // The two ends of each channel.
-  void connect() {
-    std::vector<int> ends(program_.channels, -1);
-    for (std::size_t rank = 0; rank < program_.ranks.size(); ++rank) {
-      for (std::size_t i = 0; i < program_.ranks[rank].streams.size(); ++i) {
-        const int stream = first_stream_[rank] + static_cast<int>(i);
-        streams_[stream].rank = static_cast<int>(rank);
-        if (const int channel = channel_of(stream); channel >= 0) {
-          if (ends[channel] < 0) {
-            ends[channel] = stream;
-          } else {
-            streams_[stream].partner = ends[channel];
-            streams_[ends[channel]].partner = stream;
-          }
-        }
-      }
-    }
-  }
-
-  // Sorts the positions of a rank's instructions by stream.
   void read(int rank) {
-    const auto& instructions = program_.ranks[rank].instructions;
-    StreamState* const streams = &streams_[first_stream_[rank]];
     std::uint32_t actions = 0;
     bool trains = false;
-    for (std::size_t i = 0; i < instructions.size(); ++i) {
-      const Instruction& instruction = instructions[i];
-      ++streams[instruction.stream].end;
+    for (const Instruction& instruction : program_.ranks[rank].instructions) {
       actions += is_action(instruction.opcode) ? 1 : 0;
       if (costs_.host > 0) {
-        actions_[first_instruction_[rank] + i] = actions;
+        actions_.push_back(actions);
       }
       meeting_ += instruction.opcode == Opcode::gradient_norm ? 1 : 0;
       trains = trains || (instruction.opcode == Opcode::compute &&
@@ -153,15 +140,6 @@ class Simulation {
         LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()),
                       .keeps = trains,
                       .memory = options_.memory});
-    std::size_t begin = first_instruction_[rank];
-    for (std::size_t i = 0; i < program_.ranks[rank].streams.size(); ++i) {
-      const std::size_t length = streams[i].end;
-      streams[i].next = streams[i].end = begin;
-      begin += length;
-    }
-    for (std::size_t i = 0; i < instructions.size(); ++i) {
-      order_[streams[instructions[i].stream].end++] = static_cast<std::uint32_t>(i);
-    }
   }
 
   // Takes a stream's next instruction; false if it cannot yet.
@@ -169,7 +147,7 @@ class Simulation {
     StreamState& state = streams_[stream];
     const Instruction& instruction = instruction_of(state);
     if (costs_.host > 0) {
-      const std::size_t place = first_instruction_[state.rank] + order_[state.next];
+      const std::size_t place = order_.first_instruction[state.rank] + order_.positions[state.next];
       const double enqueued = costs_.host * actions_[place];
       state.ready = std::max(state.ready, enqueued);
       state.time = std::max(state.time, enqueued);
@@ -218,9 +196,9 @@ class Simulation {
 
   void record(int stream, int event) {
     const StreamState& state = streams_[stream];
-    events_[first_event_[state.rank] + event] = {
+    events_[order_.first_event[state.rank] + event] = {
         .time = state.time, .ready = computes(stream) ? state.time : state.other_ready};
-    const int first = first_stream_[state.rank];
+    const int first = order_.first_stream[state.rank];
     const int count = static_cast<int>(program_.ranks[state.rank].streams.size());
     for (int other = first; other < first + count; ++other) {
       if (streams_[other].awaited == event) {
@@ -232,7 +210,7 @@ class Simulation {
 
   bool wait(int stream, int number) {
     StreamState& state = streams_[stream];
-    const EventTime& event = events_[first_event_[state.rank] + number];
+    const EventTime& event = events_[order_.first_event[state.rank] + number];
     if (event.time == EventTime::kNotYet) {
       state.awaited = number;
       return false;
@@ -256,7 +234,8 @@ class Simulation {
     const bool shares =
         costs_.sharing != LinkSharing::none && instruction_of(state).opcode != Opcode::reduce_tied;
     if (shares) {
-      ready_transfers_.push({.time = ready, .channel = channel_of(stream), .stream = stream});
+      ready_transfers_.push(
+          {.time = ready, .channel = order_.streams[stream].channel, .stream = stream});
       return false;
     }
     transfer(stream, ready);
@@ -302,7 +281,7 @@ class Simulation {
     StreamState& state = streams_[stream];
     StreamState& partner = streams_[state.partner];
     const Instruction& instruction = instruction_of(state);
-    const double end = begin + link(from, to).time(bytes_of(instruction));
+    const double end = begin + link_between(costs_, from, to).time(bytes_of(costs_, instruction));
     add_span(stream, instruction, begin, end);
     add_span(state.partner, instruction_of(partner), begin, end);
     state.other_ready = partner.ready;
@@ -312,31 +291,6 @@ class Simulation {
       side->arrived = false;
     }
     return end;
-  }
-
-  const LinkCosts& link(int from, int to) const {
-    if (costs_.links.empty()) {
-      return costs_.link;
-    }
-    const auto special = costs_.links.find({from, to});
-    return special == costs_.links.end() ? costs_.link : special->second;
-  }
-
-  double bytes_of(const Instruction& instruction) const {
-    const int stage = instruction.action.stage;
-    switch (instruction.opcode == Opcode::reduce_tied ? ActionKind::reduce_grad
-                                                      : instruction.action.kind) {
-      case ActionKind::send_forward:
-        return costs_.stages[stage].output_bytes;
-      case ActionKind::recv_forward:
-        return costs_.stages[stage - 1].output_bytes;
-      case ActionKind::send_backward:
-        return costs_.stages[stage - 1].output_gradient_bytes;
-      case ActionKind::recv_backward:
-        return costs_.stages[stage].output_gradient_bytes;
-      default:
-        return costs_.tied_bytes;
-    }
   }
 
   // The norm: who comes last lets all go on.
@@ -365,7 +319,7 @@ class Simulation {
                              .opcode = instruction.opcode,
                              .action = instruction.action,
                              .peer = instruction.peer,
-                             .channel = channel_of(stream),
+                             .channel = order_.streams[stream].channel,
                              .begin = begin,
                              .end = end});
     }
@@ -391,7 +345,7 @@ class Simulation {
   void finish() {
     for (std::size_t rank = 0; rank < ledgers_.size(); ++rank) {
       step_.ranks.push_back(ledgers_[rank].result());
-      step_.makespan = std::max(step_.makespan, streams_[first_stream_[rank]].time);
+      step_.makespan = std::max(step_.makespan, streams_[order_.first_stream[rank]].time);
     }
     settle_idle_time(step_);
   }
@@ -399,12 +353,9 @@ class Simulation {
   const Program& program_;
   const StepCosts& costs_;
   const SimulateOptions options_;
+  const StreamOrder order_;
   SimulatedStep step_;
   std::vector<RankLedger> ledgers_;
-  std::vector<std::size_t> first_instruction_;  // by rank
-  std::vector<std::size_t> first_event_;        // by rank
-  std::vector<int> first_stream_;               // by rank; it computes
-  std::vector<std::uint32_t> order_;            // positions in the rank's instructions, by stream
   std::vector<std::uint32_t> actions_;  // enqueued up to an instruction, it included; if they cost
   std::vector<EventTime> events_;
   std::vector<StreamState> streams_;
@@ -416,25 +367,6 @@ class Simulation {
 };
 
 }  // namespace
-
-double SimulatedStep::idle_barrier() const {
-  double busy = 0;
-  for (const SimulatedRank& rank : ranks) {
-    busy += rank.busy;
-  }
-  const double all = makespan * static_cast<double>(ranks.size());
-  return all == 0 ? 0 : 1 - busy / all;
-}
-
-double SimulatedStep::idle_span() const {
-  double computing = 0;
-  double all = 0;
-  for (const SimulatedRank& rank : ranks) {
-    computing += rank.computing;
-    all += rank.end - rank.begin;
-  }
-  return all == 0 ? 0 : 1 - computing / all;
-}
 
 SimulatedStep simulate(const Program& program, const StepCosts& costs,
                        const SimulateOptions& options) {

@@ -48,6 +48,7 @@ TEST(DeviceProfileTest, ReadsEveryKey) {
   EXPECT_EQ(profile.assumptions, "none");
   EXPECT_EQ(profile.memory_bytes, 1000U);
   EXPECT_EQ(profile.matrix_flops_per_second, 100);
+  EXPECT_EQ(profile.bf16_matrix_flops_per_second, 0);
   EXPECT_EQ(profile.vector_flops_per_second, 10);
   EXPECT_EQ(profile.bytes_per_second, 20);
   EXPECT_EQ(profile.launch_seconds, 0.5);
@@ -56,6 +57,16 @@ TEST(DeviceProfileTest, ReadsEveryKey) {
   EXPECT_EQ(profile.link_bytes_per_second, 8);
   EXPECT_EQ(profile.rates_of("matmul"), (OperationRates{true, 0.5, 1}));
   EXPECT_EQ(profile.rates_of("gelu"), (OperationRates{false, 1, 2}));
+}
+
+TEST(DeviceProfileTest, MayTellTheRateOfProductsInBf16) {
+  json document = json::parse(kGood);
+  document["bf16_matrix_flops_per_second"] = 200;
+  EXPECT_EQ(parse_device_profile(document.dump(), "").bf16_matrix_flops_per_second, 200);
+  document["bf16_matrix_flops_per_second"] = 0;
+  EXPECT_THAT(refusal(document.dump()), HasSubstr("bf16_matrix_flops_per_second is 0"));
+  EXPECT_EQ(device_profile("h100").bf16_matrix_flops_per_second, 989.5e12);
+  EXPECT_EQ(device_profile("a100").bf16_matrix_flops_per_second, 312e12);
 }
 
 TEST(DeviceProfileTest, ThoseOfTheLibraryAreSoundAndTellTheirSource) {

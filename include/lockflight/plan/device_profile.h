@@ -25,7 +25,8 @@ struct DeviceProfile {
   std::string source;       ///< where the figures come from
   std::string assumptions;  ///< which of them are assumed, and why
   std::size_t memory_bytes = 0;
-  double matrix_flops_per_second = 0;
+  double matrix_flops_per_second = 0;       ///< of tensors in f32
+  double bf16_matrix_flops_per_second = 0;  ///< of tensors in bf16; 0: not known
   double vector_flops_per_second = 0;
   double bytes_per_second = 0;
   double launch_seconds = 0;  ///< of every operation, before it starts

@@ -31,7 +31,7 @@ cudaError_t poll(const char* name, Ask ask) {
   {
     const virtual_gpu::Lock lock;
     Machine& m = virtual_gpu::machine();
-    if (const auto code = m.calls.enter(name)) {
+    if (const auto code = m.calls.enter(name, cudaErrorUnknown)) {
       return virtual_gpu::remember(m, static_cast<cudaError_t>(*code));
     }
     const int ran = m.scheduler.pump(kMostAtOnce);

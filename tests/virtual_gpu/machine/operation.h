@@ -30,6 +30,7 @@ struct Operation {
   const std::string* name;  ///< lives for ever, see intern()
   std::vector<Access> accesses;
   std::vector<OperationPointer> after;  ///< runs after these, besides those before it on its stream
+  std::vector<OperationPointer> behind;  ///< the same, but nothing is proved by it
 
   /// Called once, when it has come to the head of its stream and all of `after` have run.
   std::function<void(Operation&)> start;
@@ -48,6 +49,15 @@ struct Operation {
   std::uint32_t position = 0;  ///< on its stream, from 1; its time on the stream's clock
   Clock clock;                 ///< at first what its host knew, then what it knows itself
 
+  /// Lets go of what is not needed any more when it has ended.
+  void release() {
+    after.clear();
+    behind.clear();
+    start = nullptr;
+    ready = nullptr;
+    run = nullptr;
+    waits_for = nullptr;
+  }
   bool ended() const { return state == State::done || state == State::failed; }
 };
 

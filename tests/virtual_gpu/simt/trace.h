@@ -35,16 +35,15 @@ class Trace {
   /// Tells the host what was touched.
   void end_launch();
 
-  /// `aligned`: the compiler took it that the address is a multiple of `bytes`.
+  /// At most 64 bytes.  `aligned`: the compiler took it that the address is a multiple of `bytes`.
   /// Throws Abandoned.
-  void access(std::uintptr_t address, unsigned bytes, Access how, bool aligned) {
+  [[gnu::always_inline]] void access(std::uintptr_t address, unsigned bytes, Access how,
+                                     bool aligned) {
     const std::uintptr_t offset = address - host_.memory_begin;
     if (offset < memory_bytes_) [[likely]] {
-      for (std::uintptr_t page = offset >> kPageShift; page <= (offset + bytes - 1) >> kPageShift;
-           ++page) {
-        if (!pages_[page]) {
-          touch(page);
-        }
+      touch(offset);
+      if (((offset ^ (offset + bytes - 1)) >> kLineShift) != 0) {
+        touch(offset + bytes - 1);
       }
       visit(cells_, offset, bytes, how, launch_floor_);
     } else if (address - shared_begin_ < shared_bytes_) {
@@ -71,10 +70,14 @@ class Trace {
   static constexpr std::uint32_t kOtherBlock = 0x400;  // reads: by a thread of another block too
   static constexpr std::uint32_t kShared = 0x800;      // reads: by several warps; writes: relaxed
   static constexpr std::uint32_t kLastSegment = (1U << (32 - kSegmentShift)) - 1;
+  // A page has 64 lines of 64 bytes, and so a word with one bit for each.
   static constexpr unsigned kPageShift = 12;
+  static constexpr unsigned kLineShift = 6;
   static constexpr std::size_t kCellsInPage = (std::size_t{1} << kPageShift) / 2;
+  static constexpr std::size_t kCellsInLine = (std::size_t{1} << kLineShift) / 2;
 
-  void visit(Cell* cells, std::uintptr_t offset, unsigned bytes, Access how, std::uint32_t floor) {
+  [[gnu::always_inline]] void visit(Cell* cells, std::uintptr_t offset, unsigned bytes, Access how,
+                                    std::uint32_t floor) {
     Cell* const end = cells + (offset + bytes + 1) / 2;
     for (Cell* cell = cells + offset / 2; cell != end; ++cell) {
       switch (how) {
@@ -118,10 +121,20 @@ class Trace {
   void uninitialised(const Cell& cell);
   void elsewhere(std::uintptr_t address, unsigned bytes, Access how);
   [[noreturn]] void misaligned(std::uintptr_t address, unsigned bytes, Access how);
-  void touch(std::uintptr_t page);
+  void touch(std::uintptr_t offset) {
+    std::uint64_t& lines = lines_[offset >> kPageShift];
+    if (lines == 0) {
+      touched_.push_back(static_cast<std::uint32_t>(offset >> kPageShift));
+    }
+    lines |= std::uint64_t{1} << (offset >> kLineShift) % 64;
+  }
   void map(const Host& host);
   void forget();
-  void tell(std::uintptr_t begin, std::uintptr_t end, bool written);
+  struct Range {  // of cells
+    std::size_t begin = 0, end = 0;
+  };
+  void extend(Range& range, std::size_t cell, bool written);
+  void tell(const Range& range, bool written);
   Dimensions block_of(std::uint32_t stamp) const;
   bool in_shared_memory(const Cell& cell) const;
 
@@ -129,8 +142,8 @@ class Trace {
   const char* kernel_ = "";
   std::uintptr_t memory_bytes_ = 0;
   Cell* cells_ = nullptr;
-  unsigned char* pages_ = nullptr;      // of this launch
-  std::vector<std::uint32_t> touched_;  // pages of this launch
+  std::uint64_t* lines_ = nullptr;      // by page: those that this launch touched
+  std::vector<std::uint32_t> touched_;  // pages that this launch touched
   std::vector<std::uint32_t> dirty_;    // pages with stamps since forget(), some twice
 
   std::uintptr_t shared_begin_ = 0;
