@@ -153,7 +153,7 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
     const std::size_t end = begin + spec.bytes();
     const std::byte guard = guard_of(spec.dtype);
     std::vector<std::byte> bytes(end + kGuardBytes, guard);
-    std::memcpy(bytes.data() + begin, data, spec.bytes());
+    std::copy_n(static_cast<const std::byte*>(data), spec.bytes(), bytes.data() + begin);
     const auto elements = static_cast<std::int64_t>(bytes.size() / size_of(spec.dtype));
     placed_.push_back(
         {device().empty({{elements}, spec.dtype}), std::move(bytes), begin, end, guard});
