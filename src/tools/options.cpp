@@ -126,290 +126,272 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> w-base
 CLI::Option* add_device(CLI::App& app, std::string& device) {
-  return app.add_option("--device", device,
-                        "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
-             ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-<<<<<<< HEAD
-=======
-=======
+  return app
+      .add_option("--device", device,
+                  "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("NAME");
 }
 
->>>>>>> w-base
-                 CLI::Option *
-         add_recompute(CLI::App & app, std::string & recompute) {
-    return app
-        .add_option("--recompute", recompute,
-                    "Layers that keep only their input, and run forward again before their "
-                    "backward: never, when-needed (as few as --memory forces) or always")
-        ->check(CLI::IsMember({"never", "when-needed", "always"}))
-<<<<<<< HEAD
->>>>>>> w-three
-=======
->>>>>>> w-base
-        ->type_name("NAME");
-  }
+CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
+  return app
+      .add_option("--recompute", recompute,
+                  "Layers that keep only their input, and run forward again before their "
+                  "backward: never, when-needed (as few as --memory forces) or always")
+      ->check(CLI::IsMember({"never", "when-needed", "always"}))
+      ->type_name("NAME");
+}
 
-  void add_pipeline(CLI::App & app, TrainOptions & options) {
-    const char* group = "Pipeline";
-    app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
-    app.add_option("--chunks", options.chunks, "Stages of each rank")->group(group);
-    app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
-    app.add_option("--split", options.split,
-                   "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
-                   "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
-                   "block, norm, head)")
-        ->type_name("LIST")
-        ->group(group);
-    app.add_option("--memory", options.memory, "Most memory of a rank: 8GiB; none: no limit")
-        ->type_name("SIZE")
-        ->group(group);
-    add_recompute(app, options.recompute)->group(group);
-    app.add_option("--profile", options.profile,
-                   "What layers cost: measure (on this machine, first), estimate, or a file")
-        ->type_name("NAME|FILE")
-        ->group(group);
-    app.add_flag("--dry-run", options.dry_run, "Print the plan and stop")->group(group);
-    add_device(app, options.device)->group(group);
-    app.add_option("--threads-per-rank", options.threads_per_rank,
-                   "Threads that share the work of a rank; no result depends on it")
-        ->group(group);
-    app.add_option(
-           "--streams", options.streams,
-           "worker (one thread a rank, fast), threads (one a stream), or chaos (threads with "
-           "random delays, to find races)")
-        ->check(CLI::IsMember({"worker", "threads", "chaos"}))
-        ->type_name("NAME")
-        ->group(group);
-    app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
-        ->group(group);
-  }
+void add_pipeline(CLI::App& app, TrainOptions& options) {
+  const char* group = "Pipeline";
+  app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
+  app.add_option("--chunks", options.chunks, "Stages of each rank")->group(group);
+  app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
+  app.add_option("--split", options.split,
+                 "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
+                 "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
+                 "block, norm, head)")
+      ->type_name("LIST")
+      ->group(group);
+  app.add_option("--memory", options.memory, "Most memory of a rank: 8GiB; none: no limit")
+      ->type_name("SIZE")
+      ->group(group);
+  add_recompute(app, options.recompute)->group(group);
+  app.add_option("--profile", options.profile,
+                 "What layers cost: measure (on this machine, first), estimate, or a file")
+      ->type_name("NAME|FILE")
+      ->group(group);
+  app.add_flag("--dry-run", options.dry_run, "Print the plan and stop")->group(group);
+  add_device(app, options.device)->group(group);
+  app.add_option("--threads-per-rank", options.threads_per_rank,
+                 "Threads that share the work of a rank; no result depends on it")
+      ->group(group);
+  app.add_option("--streams", options.streams,
+                 "worker (one thread a rank, fast), threads (one a stream), or chaos (threads with "
+                 "random delays, to find races)")
+      ->check(CLI::IsMember({"worker", "threads", "chaos"}))
+      ->type_name("NAME")
+      ->group(group);
+  app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
+      ->group(group);
+}
 
-  void add_outputs(CLI::App & app, TrainOptions & options) {
-    const char* group = "Output";
-    app.add_option("--validate-every", options.validate_every,
-                   "Steps between validations; 0: never")
-        ->group(group);
-    app.add_option("--validation-rows", options.validation_rows, "Held-out rows that are looked at")
-        ->group(group);
-    app.add_option("--log-every", options.log_every,
-                   "Steps between lines where there is no terminal")
-        ->group(group);
-    app.add_option("--checkpoint", options.checkpoint, "Save the model and all that training needs")
-        ->type_name("DIR")
-        ->group(group);
-    app.add_option("--save-every", options.save_every, "Steps between saves; 0: only at the end")
-        ->group(group);
-    app.add_flag("--resume", options.resume, "Continue from the checkpoint, on any number of ranks")
-        ->group(group);
-    app.add_option("--stop-after", options.stop_after,
-                   "Save and stop after this step, to be resumed later; 0: never")
-        ->group(group);
-    app.add_option("--trace", options.trace, "Write what every rank did when, for ui.perfetto.dev")
-        ->type_name("FILE")
-        ->group(group);
-    app.add_option("--trace-steps", options.trace_steps, "So many steps go into the trace")
-        ->group(group);
-    app.add_option("--loss-curve", options.loss_curve, "Draw the losses as SVG")
-        ->type_name("FILE")
-        ->group(group);
-    app.add_option("--loss-log", options.loss_log, "Write every loss, decimal and hexadecimal")
-        ->type_name("FILE")
-        ->group(group);
-    app.add_option("--prompt", options.prompt, "What the sample at the end starts with")
-        ->group(group);
-    app.add_option("--sample-bytes", options.sample_bytes, "Length of the sample; 0: none")
-        ->group(group);
-    app.add_flag("--json", options.json,
-                 "Print one JSON object for each logged step, and a last one")
-        ->group(group);
-  }
+void add_outputs(CLI::App& app, TrainOptions& options) {
+  const char* group = "Output";
+  app.add_option("--validate-every", options.validate_every, "Steps between validations; 0: never")
+      ->group(group);
+  app.add_option("--validation-rows", options.validation_rows, "Held-out rows that are looked at")
+      ->group(group);
+  app.add_option("--log-every", options.log_every, "Steps between lines where there is no terminal")
+      ->group(group);
+  app.add_option("--checkpoint", options.checkpoint, "Save the model and all that training needs")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_option("--save-every", options.save_every, "Steps between saves; 0: only at the end")
+      ->group(group);
+  app.add_flag("--resume", options.resume, "Continue from the checkpoint, on any number of ranks")
+      ->group(group);
+  app.add_option("--stop-after", options.stop_after,
+                 "Save and stop after this step, to be resumed later; 0: never")
+      ->group(group);
+  app.add_option("--trace", options.trace, "Write what every rank did when, for ui.perfetto.dev")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--trace-steps", options.trace_steps, "So many steps go into the trace")
+      ->group(group);
+  app.add_option("--loss-curve", options.loss_curve, "Draw the losses as SVG")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--loss-log", options.loss_log, "Write every loss, decimal and hexadecimal")
+      ->type_name("FILE")
+      ->group(group);
+  app.add_option("--prompt", options.prompt, "What the sample at the end starts with")
+      ->group(group);
+  app.add_option("--sample-bytes", options.sample_bytes, "Length of the sample; 0: none")
+      ->group(group);
+  app.add_flag("--json", options.json, "Print one JSON object for each logged step, and a last one")
+      ->group(group);
+}
 
-  CLI::App* add_train(CLI::App & app, TrainOptions & options) {
-    CLI::App* train = app.add_subcommand("train", "Train a GPT on a text or token file");
-    add_common(*train);
-    train->footer(kTrainFooter);
-    train->add_option("--data", options.data, "A text, or uint16 tokens if the name ends in .bin")
-        ->type_name("FILE");
-    add_model(*train, options.model);
-    add_pipeline(*train, options);
-    add_update(*train, options.update);
-    add_outputs(*train, options);
-    return train;
-  }
+CLI::App* add_train(CLI::App& app, TrainOptions& options) {
+  CLI::App* train = app.add_subcommand("train", "Train a GPT on a text or token file");
+  add_common(*train);
+  train->footer(kTrainFooter);
+  train->add_option("--data", options.data, "A text, or uint16 tokens if the name ends in .bin")
+      ->type_name("FILE");
+  add_model(*train, options.model);
+  add_pipeline(*train, options);
+  add_update(*train, options.update);
+  add_outputs(*train, options);
+  return train;
+}
 
-  void add_published(CLI::App & app, PlanCommandOptions & options) {
-    std::string names;
-    for (const nn::NamedModel& model : nn::named_models()) {
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+void add_published(CLI::App& app, PlanCommandOptions& options) {
+  std::string names;
+  for (const nn::NamedModel& model : nn::named_models()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+  }
+  app.add_option("--model", options.named, "A published one: " + names)
+      ->type_name("NAME")
+      ->group("Model");
+  app.add_option("--model-context", options.named_context,
+                 "Tokens in a row of that; 0: as published")
+      ->group("Model");
+}
+
+CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
+  CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
+  add_common(*plan);
+  plan->footer(kPlanFooter);
+  add_published(*plan, options);
+  add_model(*plan, options.model);
+  plan->add_option("--ranks", options.ranks, "Workers, each with one device");
+  plan->add_option("--chunks", options.chunks, "Stages of each rank");
+  plan->add_option("--schedule", options.schedule, "See lockflight schedule --list");
+  plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
+      ->type_name("LIST");
+  plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
+  plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
+      ->type_name("SIZE");
+  add_recompute(*plan, options.recompute);
+  plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
+      ->type_name("NAME|FILE");
+  plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
+      ->check(CLI::IsMember({"adamw", "sgd"}))
+      ->type_name("NAME");
+  plan->add_flag("--json", options.json, "Print the plan as JSON");
+  return plan;
+}
+
+CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
+  CLI::App* sample = app.add_subcommand("sample", "Let a trained model write");
+  add_common(*sample);
+  sample->footer(kSampleFooter);
+  sample->add_option("--checkpoint", options.checkpoint, "What train has saved")->type_name("DIR");
+  sample->add_option("--prompt", options.prompt, "What the text starts with; a newline if empty");
+  sample->add_option("--bytes", options.bytes, "How many bytes (tokens) to write");
+  sample->add_option("--temperature", options.temperature,
+                     "0: always the likeliest byte; 1: as the model has it");
+  sample->add_option("--top-k", options.top_k, "Choose among the k likeliest only; 0: among all");
+  sample->add_option("--seed", options.seed, "Of the choices");
+  sample->add_option("--ranks", options.ranks, "Workers, each with one stage of the model");
+  add_device(*sample, options.device);
+  sample->add_option("--threads-per-rank", options.threads_per_rank,
+                     "Threads that share the work of a rank");
+  sample->add_flag("--json", options.json, "Print a JSON object");
+  return sample;
+}
+
+CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
+  CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
+  add_common(*schedule);
+  schedule->footer(kScheduleFooter);
+  schedule->add_option("name", options.name, "Which one");
+  schedule->add_flag("--list", options.list, "List those that there are");
+  schedule->add_option("--ranks", options.ranks, "Workers");
+  schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  schedule->add_option("--chunks", options.chunks, "Stages per rank");
+  schedule
+      ->add_option("--format", options.format,
+                   "grid (a drawing), csv (of torch.distributed.pipelining) or json")
+      ->check(CLI::IsMember({"grid", "csv", "json"}))
+      ->type_name("NAME");
+  schedule->add_flag("--json", json, "The same as --format json");
+  return schedule;
+}
+
+void add_prove(CLI::App& app, ProveOptions& options) {
+  CLI::App* prove =
+      app.add_subcommand("prove", "Prove that a schedule is complete, cannot deadlock or race");
+  add_common(*prove);
+  prove->footer(kProveFooter);
+  prove->add_option("file", options.file, "CSV of torch.distributed.pipelining, either dialect");
+  prove
+      ->add_option("--placement", options.placement,
+                   "What you expect: loop, v, or a file with the rank of each stage")
+      ->type_name("loop|v|FILE");
+  prove->add_flag("--one-stream", options.one_stream,
+                  "All transfers of a rank share one stream, as in runtimes that have only one");
+  prove->add_flag("--json", options.json, "Print a JSON object");
+}
+
+CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
+  CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
+  add_common(*simulate);
+  simulate->footer(kSimulateFooter);
+  simulate->add_option("schedule", options.schedule,
+                       "A name of lockflight schedule --list, or a file of "
+                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
+  simulate->add_option("--micro-batches", options.micro_batches,
+                       "Of one update; 8, or as many as the file has");
+  simulate->add_option("--chunks", options.chunks,
+                       "Stages per rank; 1, or as many as the file has");
+  simulate->add_option("--forward", options.forward,
+                       "Time of a rank's forward for one micro-batch; its stages share it equally");
+  simulate->add_option("--input-gradient", options.input_gradient, "The same for I");
+  simulate->add_option("--weight-gradient", options.weight_gradient,
+                       "The same for W; a whole backward takes both");
+  simulate->add_option("--transfer", options.transfer,
+                       "Time of a transfer from one rank to another");
+  simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_flag("--json", options.json, "Print a JSON object");
+  return simulate;
+}
+
+CLI::App* add_devices(CLI::App& app, DevicesOptions& options) {
+  CLI::App* devices = app.add_subcommand("devices", "List what there is to run on");
+  add_common(*devices);
+  devices->footer(kDevicesFooter);
+  devices->add_flag("--json", options.json, "Print a JSON object");
+  return devices;
+}
+
+// Sets the options of the file that are not on the command line.
+void apply_config(CLI::App& app) {
+  const auto path = app.get_option("--config")->as<std::string>();
+  for (const Setting& setting : read_config(path)) {
+    CLI::Option* option = app.get_option_no_throw("--" + setting.key);
+    const bool known = option != nullptr && setting.key != "config" && setting.key != "help";
+    if (!known) {
+      throw InvalidArgument(
+          fmt::format("{}: line {}: there is no option \"{}\"; see lockflight {} --help", path,
+                      setting.line, setting.key, app.get_name()));
     }
-    app.add_option("--model", options.named, "A published one: " + names)
-        ->type_name("NAME")
-        ->group("Model");
-    app.add_option("--model-context", options.named_context,
-                   "Tokens in a row of that; 0: as published")
-        ->group("Model");
-  }
-
-  CLI::App* add_plan(CLI::App & app, PlanCommandOptions & options) {
-    CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
-    add_common(*plan);
-    plan->footer(kPlanFooter);
-    add_published(*plan, options);
-    add_model(*plan, options.model);
-    plan->add_option("--ranks", options.ranks, "Workers, each with one device");
-    plan->add_option("--chunks", options.chunks, "Stages of each rank");
-    plan->add_option("--schedule", options.schedule, "See lockflight schedule --list");
-    plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
-        ->type_name("LIST");
-    plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
-    plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
-    plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
-        ->type_name("SIZE");
-    add_recompute(*plan, options.recompute);
-    plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
-        ->type_name("NAME|FILE");
-    plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
-        ->check(CLI::IsMember({"adamw", "sgd"}))
-        ->type_name("NAME");
-    plan->add_flag("--json", options.json, "Print the plan as JSON");
-    return plan;
-  }
-
-  CLI::App* add_sample(CLI::App & app, SampleOptions & options) {
-    CLI::App* sample = app.add_subcommand("sample", "Let a trained model write");
-    add_common(*sample);
-    sample->footer(kSampleFooter);
-    sample->add_option("--checkpoint", options.checkpoint, "What train has saved")
-        ->type_name("DIR");
-    sample->add_option("--prompt", options.prompt, "What the text starts with; a newline if empty");
-    sample->add_option("--bytes", options.bytes, "How many bytes (tokens) to write");
-    sample->add_option("--temperature", options.temperature,
-                       "0: always the likeliest byte; 1: as the model has it");
-    sample->add_option("--top-k", options.top_k, "Choose among the k likeliest only; 0: among all");
-    sample->add_option("--seed", options.seed, "Of the choices");
-    sample->add_option("--ranks", options.ranks, "Workers, each with one stage of the model");
-    add_device(*sample, options.device);
-    sample->add_option("--threads-per-rank", options.threads_per_rank,
-                       "Threads that share the work of a rank");
-    sample->add_flag("--json", options.json, "Print a JSON object");
-    return sample;
-  }
-
-  CLI::App* add_schedule(CLI::App & app, ScheduleOptions & options, bool& json) {
-    CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
-    add_common(*schedule);
-    schedule->footer(kScheduleFooter);
-    schedule->add_option("name", options.name, "Which one");
-    schedule->add_flag("--list", options.list, "List those that there are");
-    schedule->add_option("--ranks", options.ranks, "Workers");
-    schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
-    schedule->add_option("--chunks", options.chunks, "Stages per rank");
-    schedule
-        ->add_option("--format", options.format,
-                     "grid (a drawing), csv (of torch.distributed.pipelining) or json")
-        ->check(CLI::IsMember({"grid", "csv", "json"}))
-        ->type_name("NAME");
-    schedule->add_flag("--json", json, "The same as --format json");
-    return schedule;
-  }
-
-  void add_prove(CLI::App & app, ProveOptions & options) {
-    CLI::App* prove =
-        app.add_subcommand("prove", "Prove that a schedule is complete, cannot deadlock or race");
-    add_common(*prove);
-    prove->footer(kProveFooter);
-    prove->add_option("file", options.file, "CSV of torch.distributed.pipelining, either dialect");
-    prove
-        ->add_option("--placement", options.placement,
-                     "What you expect: loop, v, or a file with the rank of each stage")
-        ->type_name("loop|v|FILE");
-    prove->add_flag("--one-stream", options.one_stream,
-                    "All transfers of a rank share one stream, as in runtimes that have only one");
-    prove->add_flag("--json", options.json, "Print a JSON object");
-  }
-
-  CLI::App* add_simulate(CLI::App & app, SimulateOptions & options) {
-    CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
-    add_common(*simulate);
-    simulate->footer(kSimulateFooter);
-    simulate->add_option("schedule", options.schedule,
-                         "A name of lockflight schedule --list, or a file of "
-                         "torch.distributed.pipelining that ends in .csv");
-    simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
-    simulate->add_option("--micro-batches", options.micro_batches,
-                         "Of one update; 8, or as many as the file has");
-    simulate->add_option("--chunks", options.chunks,
-                         "Stages per rank; 1, or as many as the file has");
-    simulate->add_option(
-        "--forward", options.forward,
-        "Time of a rank's forward for one micro-batch; its stages share it equally");
-    simulate->add_option("--input-gradient", options.input_gradient, "The same for I");
-    simulate->add_option("--weight-gradient", options.weight_gradient,
-                         "The same for W; a whole backward takes both");
-    simulate->add_option("--transfer", options.transfer,
-                         "Time of a transfer from one rank to another");
-    simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
-    simulate->add_flag("--json", options.json, "Print a JSON object");
-    return simulate;
-  }
-
-  CLI::App* add_devices(CLI::App & app, DevicesOptions & options) {
-    CLI::App* devices = app.add_subcommand("devices", "List what there is to run on");
-    add_common(*devices);
-    devices->footer(kDevicesFooter);
-    devices->add_flag("--json", options.json, "Print a JSON object");
-    return devices;
-  }
-
-  // Sets the options of the file that are not on the command line.
-  void apply_config(CLI::App & app) {
-    const auto path = app.get_option("--config")->as<std::string>();
-    for (const Setting& setting : read_config(path)) {
-      CLI::Option* option = app.get_option_no_throw("--" + setting.key);
-      const bool known = option != nullptr && setting.key != "config" && setting.key != "help";
-      if (!known) {
-        throw InvalidArgument(
-            fmt::format("{}: line {}: there is no option \"{}\"; see lockflight {} --help", path,
-                        setting.line, setting.key, app.get_name()));
-      }
-      if (option->count() > 0) {
-        continue;
-      }
-      try {
-        option->add_result(setting.value);
-        option->run_callback();
-      } catch (const CLI::Error& error) {
-        throw InvalidArgument(fmt::format("{}: line {}: {}", path, setting.line, error.what()));
-      }
+    if (option->count() > 0) {
+      continue;
+    }
+    try {
+      option->add_result(setting.value);
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      throw InvalidArgument(fmt::format("{}: line {}: {}", path, setting.line, error.what()));
     }
   }
+}
 
-  // CLI11 would say no more than that a subcommand is missing.
-  void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
-    const auto called = [&](const CLI::App* command) {
-      return command->get_name() == arguments.front();
-    };
-    if (arguments.empty() || arguments.front().starts_with('-') ||
-        std::ranges::any_of(app.get_subcommands({}), called)) {
-      return;
-    }
-    throw InvalidArgument(
-        fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
-                    "simulate and devices",
-                    arguments.front()));
+// CLI11 would say no more than that a subcommand is missing.
+void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const auto called = [&](const CLI::App* command) {
+    return command->get_name() == arguments.front();
+  };
+  if (arguments.empty() || arguments.front().starts_with('-') ||
+      std::ranges::any_of(app.get_subcommands({}), called)) {
+    return;
   }
+  throw InvalidArgument(
+      fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
+                  "simulate and devices",
+                  arguments.front()));
+}
 
-  // The subcommand, if the words come as far as that.
-  const CLI::App& asked_for(const CLI::App& app) {
-    const auto chosen = app.get_subcommands();
-    return chosen.empty() ? app : *chosen.front();
-  }
+// The subcommand, if the words come as far as that.
+const CLI::App& asked_for(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : *chosen.front();
+}
 
 }  // namespace
 
