@@ -32,6 +32,11 @@ void set_patience(std::chrono::milliseconds patience);
 /// How much memory a device has for later allocations; at most LOCKFLIGHT_VGPU_MEMORY.
 void set_memory(std::size_t bytes);
 
+/// Codes for fail_call: an unknown error, whatever its number in the library of the function; and
+/// none, because the call never returns.
+inline constexpr int kSomeError = -1;
+inline constexpr int kNeverReturns = -2;
+
 /// How often the function was called; all functions together if the name is empty.
 std::int64_t calls(const std::string& function);
 /// The `nth` call of the function from now on, counted from 1, fails with `code`; of any function

@@ -38,8 +38,9 @@ TEST_F(MemoryRuleTest, AKernelThatLeavesItsBufferIsReported) {
   const auto reports = virtual_gpu::take_reports();
   ASSERT_EQ(reports.size(), 1);
   EXPECT_EQ(reports[0].kind, "out of bounds");
-  EXPECT_THAT(reports[0].text, HasSubstr("fill_to_the_end (operation 2 of device 0 stream 1) writes "
-                                         "512 bytes of device 0"));
+  EXPECT_THAT(reports[0].text,
+              HasSubstr("fill_to_the_end (operation 2 of device 0 stream 1) writes "
+                        "512 bytes of device 0"));
   EXPECT_THAT(reports[0].text, HasSubstr("112 bytes past the end of the 400 bytes"));
 }
 

@@ -34,8 +34,8 @@ std::string run_in(const std::string& order) {
   const Stream streams[3];
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
     check(cudaLaunchHostFunc(
-        streams[(*name - 'a') % 3].get(),
-        [](void* data) { ran += static_cast<const char*>(data); }, const_cast<char*>(name)));
+        streams[(*name - 'a') % 3].get(), [](void* data) { ran += static_cast<const char*>(data); },
+        const_cast<char*>(name)));
   }
   for (const Stream& stream : streams) {
     check(poll(stream.get()));
@@ -69,7 +69,8 @@ TEST_F(StreamRuleTest, AskingIsEnoughToGetWorkDone) {
 TEST_F(StreamRuleTest, NobodyNeedsToAsk) {
   const Stream stream;
   static std::atomic<bool> ran = false;
-  check(cudaLaunchHostFunc(stream.get(), [](void*) { ran = true; }, nullptr));
+  check(cudaLaunchHostFunc(
+      stream.get(), [](void*) { ran = true; }, nullptr));
   while (!ran) {
     std::this_thread::yield();
   }
@@ -144,11 +145,12 @@ TEST_F(DeadlockTest, AWaitForAWordThatNobodyWritesIsReported) {
   const auto reports = virtual_gpu::take_reports();
   ASSERT_EQ(reports.size(), 1);
   EXPECT_EQ(reports[0].kind, "deadlock");
-  EXPECT_THAT(reports[0].text,
-              AllOf(HasSubstr("cuStreamWaitValue32 (operation 1 of device 0 stream 1) waits for the "
-                              "word at 0x7e9f"),
-                    HasSubstr("to reach 3, which is 0; 0 more wait behind it"),
-                    HasSubstr("polls cudaStreamQuery of device 0 stream 1")));
+  EXPECT_THAT(
+      reports[0].text,
+      AllOf(HasSubstr("cuStreamWaitValue32 (operation 1 of device 0 stream 1) waits for the "
+                      "word at 0x7e9f"),
+            HasSubstr("to reach 3, which is 0; 0 more wait behind it"),
+            HasSubstr("polls cudaStreamQuery of device 0 stream 1")));
 }
 
 TEST_F(DeadlockTest, StreamsThatWaitForEachOtherAreReported) {

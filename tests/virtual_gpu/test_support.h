@@ -104,8 +104,9 @@ inline void wait_value(cudaStream_t stream, std::uint32_t* word, std::uint32_t v
 /// Enqueues: the stream sets the word.
 inline void write_value(cudaStream_t stream, std::uint32_t* word, std::uint32_t value) {
   const auto write = stream_memory_function("cuStreamWriteValue32");
-  ASSERT_EQ(write(stream, reinterpret_cast<CUdeviceptr>(word), value, CU_STREAM_WRITE_VALUE_DEFAULT),
-            CUDA_SUCCESS);
+  ASSERT_EQ(
+      write(stream, reinterpret_cast<CUdeviceptr>(word), value, CU_STREAM_WRITE_VALUE_DEFAULT),
+      CUDA_SUCCESS);
 }
 
 /// Words in pinned memory, zero at first.

@@ -21,7 +21,7 @@ cublasStatus_t call(const char* name, Body body) {
   const Lock lock;
   Machine& m = machine();
   m.hosts.act();
-  if (const auto code = m.calls.enter(name)) {
+  if (const auto code = m.calls.enter(name, CUBLAS_STATUS_INTERNAL_ERROR)) {
     return static_cast<cublasStatus_t>(*code);
   }
   return body(m);

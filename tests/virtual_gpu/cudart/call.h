@@ -24,7 +24,7 @@ cudaError_t call(const char* name, Body body) {
   const Lock lock;
   Machine& m = machine();
   m.hosts.act();
-  if (const auto code = m.calls.enter(name)) {
+  if (const auto code = m.calls.enter(name, cudaErrorUnknown)) {
     return remember(m, static_cast<cudaError_t>(*code));
   }
   const cudaError_t status = body(m);

@@ -1,5 +1,4 @@
 #include "virtual_gpu/kernels/faulty.h"
-
 #include "virtual_gpu/kernels/launch.cuh"
 
 namespace virtual_gpu_test {

@@ -1,6 +1,5 @@
-#include "virtual_gpu/kernels/unknown.h"
-
 #include "virtual_gpu/kernels/launch.cuh"
+#include "virtual_gpu/kernels/unknown.h"
 
 namespace virtual_gpu_test {
 namespace kernels {

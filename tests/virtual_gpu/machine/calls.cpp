@@ -2,12 +2,24 @@
 
 #include <utility>
 
+#include <unistd.h>
+
+#include "virtual_gpu/control.h"
+#include "virtual_gpu/machine/machine.h"
+
 namespace virtual_gpu {
 
-std::optional<int> Calls::enter(const char* function) {
+std::optional<int> Calls::enter(const char* function, int some_error) {
   ++counts_[function];
   ++total_;
-  return fault(function, true);
+  const auto code = fault(function, true);
+  if (code == kNeverReturns) {
+    const Unlock unlock;
+    for (;;) {
+      pause();
+    }
+  }
+  return code == kSomeError ? some_error : code;
 }
 
 std::optional<int> Calls::happen(const char* event) {

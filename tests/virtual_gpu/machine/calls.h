@@ -13,8 +13,9 @@ namespace virtual_gpu {
 
 class Calls {
  public:
-  /// Notes a call; the code that it is to fail with, if it is.
-  std::optional<int> enter(const char* function);
+  /// Notes a call; the code that it is to fail with, if it is: `some_error` for kSomeError.  Waits
+  /// for ever, without the lock, for kNeverReturns.
+  std::optional<int> enter(const char* function, int some_error);
   /// The same for what is no call: it is not among "any function".
   std::optional<int> happen(const char* event);
 

@@ -17,7 +17,7 @@ constexpr ControlTable kTable = {
     .take_reports =
         [] {
           const Lock lock;
-          return machine().reports.take();
+          return machine().take_reports();
         },
     .set_order =
         [](const std::string& order) {
@@ -61,6 +61,9 @@ void end_of_process() {
   m.scheduler.stop_watching();
   const Lock lock;
   m.report_leaks();
+  for (const Scheduler::Extension& extension : m.scheduler.extensions()) {
+    extension.ended();
+  }
   if (m.reports.count() > 0) {
     std::fprintf(stderr, "virtual gpu: %zu reports, so this process ends with status %d\n",
                  m.reports.count(), kReportsStatus);

@@ -30,6 +30,7 @@ struct Operation {
   const std::string* name;  ///< lives for ever, see intern()
   std::vector<Access> accesses;
   std::vector<OperationPointer> after;  ///< runs after these, besides those before it on its stream
+  std::vector<OperationPointer> behind;  ///< the same, but nothing is proved by it
 
   /// Called once, when it has come to the head of its stream and all of `after` have run.
   std::function<void(Operation&)> start;
@@ -45,9 +46,19 @@ struct Operation {
   State state = State::queued;
   Stream* stream = nullptr;
   std::uint64_t number = 0;    ///< in order of enqueueing
-  std::uint32_t position = 0;  ///< on its stream, from 1; its time on the stream's clock
+  std::uint32_t position = 0;  ///< on its stream, from 1
+  std::uint32_t time = 0;      ///< on the stream's component of clocks
   Clock clock;                 ///< at first what its host knew, then what it knows itself
 
+  /// Lets go of what is not needed any more when it has ended.
+  void release() {
+    after.clear();
+    behind.clear();
+    start = nullptr;
+    ready = nullptr;
+    run = nullptr;
+    waits_for = nullptr;
+  }
   bool ended() const { return state == State::done || state == State::failed; }
 };
 

@@ -44,6 +44,7 @@ OperationPointer Scheduler::enqueue(Stream& stream, Operation operation) {
   made->stream = &stream;
   made->number = ++numbers_;
   made->position = ++stream.enqueued;
+  made->time = stream.begin + made->position;
   made->clock = host_;
   Stream* const null = machine_.devices[stream.device].default_stream;
   if (!stream.non_blocking) {
@@ -65,9 +66,10 @@ OperationPointer Scheduler::enqueue(Stream& stream, Operation operation) {
 }
 
 bool Scheduler::can_start(const Stream& stream) {
-  return std::ranges::all_of(stream.queue.front()->after, [](const OperationPointer& before) {
-    return before->state == Operation::State::done;
-  });
+  const Operation& head = *stream.queue.front();
+  const auto done = [](const OperationPointer& o) { return o->state == Operation::State::done; };
+  const auto ended = [](const OperationPointer& o) { return o->ended(); };
+  return std::ranges::all_of(head.after, done) && std::ranges::all_of(head.behind, ended);
 }
 
 void Scheduler::start(Operation& operation) {
@@ -76,7 +78,7 @@ void Scheduler::start(Operation& operation) {
   for (const OperationPointer& before : operation.after) {
     operation.clock.join(before->clock);
   }
-  operation.clock.set(operation.stream->index, operation.position);
+  operation.clock.set(operation.stream->index, operation.time);
   if (operation.start) {
     operation.start(operation);
   }
@@ -88,6 +90,9 @@ bool Scheduler::can_run(Operation& operation) {
 }
 
 Stream* Scheduler::choose() {
+  for (const Extension& extension : extensions_) {
+    extension.proceed();
+  }
   for (Stream* stream : streams_) {
     if (stream->queue.empty()) {
       continue;
@@ -147,11 +152,7 @@ void Scheduler::run(Stream& stream) {
     }
   }
   ++progress_;
-  operation->after.clear();
-  operation->start = nullptr;
-  operation->ready = nullptr;
-  operation->run = nullptr;
-  operation->waits_for = nullptr;
+  operation->release();
   if (operation->state == Operation::State::failed) {
     return;  // it was abandoned meanwhile
   }
@@ -170,15 +171,17 @@ int Scheduler::pump(int most) {
 }
 
 void Scheduler::drop_if_over(Stream* stream) {
-  if (stream->destroyed && stream->queue.empty()) {
-    std::erase(streams_, stream);
+  if (stream->destroyed && stream->queue.empty() && std::erase(streams_, stream) > 0) {
+    machine_.retire(*stream);
   }
 }
 
 void Scheduler::abandon(Stream& stream, cudaError_t code) {
   for (const OperationPointer& operation : stream.queue) {
+    if (operation->state != Operation::State::running) {
+      operation->release();
+    }
     operation->state = Operation::State::failed;
-    operation->after.clear();
   }
   stream.queue.clear();
   stream.failed = code;
@@ -235,6 +238,8 @@ cudaError_t Scheduler::idle(int device) {
 }
 
 cudaError_t Scheduler::wait(const std::function<cudaError_t()>& status, const std::string& what) {
+  start_watching();
+  const std::uint64_t deadlocks = deadlocks_;
   for (;;) {
     const cudaError_t now = status();
     if (now != cudaErrorNotReady) {
@@ -243,6 +248,9 @@ cudaError_t Scheduler::wait(const std::function<cudaError_t()>& status, const st
     }
     if (step()) {
       continue;
+    }
+    if (deadlocks_ != deadlocks) {
+      return cudaErrorLaunchTimeout;
     }
     machine_.hosts.ask("waits in " + what);
     const Unlock unlock;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "virtual_gpu/machine/config.h"
@@ -35,12 +36,24 @@ class Scheduler {
   /// Puts it at the end of the stream, after what the host knows to have run.
   OperationPointer enqueue(Stream& stream, Operation operation);
 
+  /// What else a replacement library does behind the program's back.
+  struct Extension {
+    std::function<void()> proceed;     ///< called before operations are chosen
+    std::function<void()> deadlocked;  ///< whatever still waits is to fail
+    std::function<void()> ended;       ///< the process ends: reports what was left behind
+  };
+  void add(Extension extension) { extensions_.push_back(std::move(extension)); }
+  const std::vector<Extension>& extensions() const { return extensions_; }
+  /// Something happened that others may have waited for.
+  void progress() { ++progress_; }
+
   /// Runs one operation.  False: none can run.
   bool step();
   /// Runs operations until none can run, at most `most`; how many.
   int pump(int most);
 
   /// Runs operations, and lets others do so, until `status` is not cudaErrorNotReady any more.
+  /// cudaErrorLaunchTimeout: that is never.
   cudaError_t wait(const std::function<cudaError_t()>& status, const std::string& what);
   /// Whether the operation has run; the host then knows all that it knows.
   cudaError_t query(const OperationPointer& operation);
@@ -74,7 +87,6 @@ class Scheduler {
   Stream* choose();
   void run(Stream& stream);
   void declare_deadlock();
-  bool pending() const;
   static std::string waits_for(const Operation& operation);
 
   Machine& machine_;
@@ -82,12 +94,14 @@ class Scheduler {
   std::mt19937_64 random_;
   std::vector<Stream*> streams_;
   std::vector<Stream*> candidates_;
+  std::vector<Extension> extensions_;
   Clock host_;
   std::uint64_t numbers_ = 0;
   std::uint64_t progress_ = 0;  // operations enqueued and run
 
   std::uint64_t seen_progress_ = 0;
   std::chrono::milliseconds quiet_{0};
+  std::uint64_t deadlocks_ = 0;
   bool watching_ = false;
 };
 

@@ -45,7 +45,7 @@ CUresult CUDAAPI wait_value(CUstream handle, CUdeviceptr address, cuuint32_t val
                             unsigned flags) {
   const Lock lock;
   Machine& m = machine();
-  if (const auto code = m.calls.enter("cuStreamWaitValue32")) {
+  if (const auto code = m.calls.enter("cuStreamWaitValue32", CUDA_ERROR_UNKNOWN)) {
     return static_cast<CUresult>(*code);
   }
   Stream* const stream = m.find(handle);
@@ -61,7 +61,7 @@ CUresult CUDAAPI write_value(CUstream handle, CUdeviceptr address, cuuint32_t va
                              unsigned flags) {
   const Lock lock;
   Machine& m = machine();
-  if (const auto code = m.calls.enter("cuStreamWriteValue32")) {
+  if (const auto code = m.calls.enter("cuStreamWriteValue32", CUDA_ERROR_UNKNOWN)) {
     return static_cast<CUresult>(*code);
   }
   Stream* const stream = m.find(handle);

@@ -53,10 +53,6 @@ void Scheduler::stop_watching() {
   watcher().join();
 }
 
-bool Scheduler::pending() const {
-  return std::ranges::any_of(streams_, [](const Stream* s) { return !s->queue.empty(); });
-}
-
 void Scheduler::watch() {
   machine_.hosts.tick();
   const bool idle_period = progress_ == seen_progress_;
@@ -66,7 +62,7 @@ void Scheduler::watch() {
   const bool running = std::ranges::any_of(streams_, [](const Stream* stream) {
     return !stream->queue.empty() && stream->queue.front()->state == Operation::State::running;
   });
-  if (progress_ != seen_progress_ || running || !pending() || !machine_.hosts.anyone_waits() ||
+  if (progress_ != seen_progress_ || running || !machine_.hosts.anyone_waits() ||
       machine_.hosts.others_run()) {
     quiet_ = {};
   } else {
@@ -85,17 +81,23 @@ void Scheduler::declare_deadlock() {
       abandon(*stream, cudaErrorLaunchTimeout);
     }
   }
+  for (const Extension& extension : extensions_) {
+    extension.deadlocked();
+  }
+  ++deadlocks_;
   quiet_ = {};
 }
 
 std::string Scheduler::waits_for(const Operation& operation) {
-  if (operation.waits_for) {
+  if (operation.state == Operation::State::started && operation.waits_for) {
     return operation.waits_for();
   }
   std::string text;
-  for (const OperationPointer& before : operation.after) {
-    if (before->state != Operation::State::done) {
-      text += (text.empty() ? "" : ", ") + Machine::describe(*before);
+  for (const auto* awaited : {&operation.after, &operation.behind}) {
+    for (const OperationPointer& before : *awaited) {
+      if (before->state != Operation::State::done) {
+        text += (text.empty() ? "" : ", ") + Machine::describe(*before);
+      }
     }
   }
   return text.empty() ? "nothing" : text;

@@ -9,11 +9,14 @@
 
 namespace {
 
+constexpr std::size_t kPiece = 64;
+
 void in_pieces(const void* place, std::size_t bytes, simt::Access how) {
   const auto begin = reinterpret_cast<std::uintptr_t>(place);
-  for (std::size_t done = 0; done < bytes; done += 4096) {
-    simt::trace.access(
-        begin + done, static_cast<unsigned>(std::min<std::size_t>(bytes - done, 4096)), how, false);
+  for (std::size_t done = 0; done < bytes; done += kPiece) {
+    simt::trace.access(begin + done,
+                       static_cast<unsigned>(std::min<std::size_t>(bytes - done, kPiece)), how,
+                       false);
   }
 }
 

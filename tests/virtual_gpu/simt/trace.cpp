@@ -1,6 +1,7 @@
 #include "virtual_gpu/simt/trace.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -48,10 +49,12 @@ std::uintptr_t address_of(const char& symbol) { return reinterpret_cast<std::uin
 void Trace::map(const Host& host) {
   memory_bytes_ = host.memory_end - host.memory_begin;
   cells_ = static_cast<Cell*>(reserve(memory_bytes_ / 2 * sizeof(Cell)));
-  pages_ = static_cast<unsigned char*>(reserve(memory_bytes_ >> kPageShift));
+  lines_ = static_cast<std::uint64_t*>(reserve((memory_bytes_ >> kPageShift) * sizeof(*lines_)));
   shared_begin_ = address_of(__bss_start);
   shared_bytes_ = address_of(_end) - shared_begin_;
   shared_cells_ = static_cast<Cell*>(reserve((shared_bytes_ / 2 + 1) * sizeof(Cell)));
+  stacks_begin_ = stacks().begin();
+  stacks_bytes_ = Stacks::kAllBytes;
 }
 
 void Trace::begin_launch(const Launch& launch, const Host& host) {
@@ -97,45 +100,44 @@ void Trace::forget() {
   segment_ = 1;
 }
 
-void Trace::touch(std::uintptr_t page) {
-  pages_[page] = 1;
-  touched_.push_back(static_cast<std::uint32_t>(page));
-}
-
 void Trace::end_launch() {
   std::ranges::sort(touched_);
-  for (const bool written : {false, true}) {
-    std::size_t begin = 0;
-    std::size_t end = 0;  // of the range so far, in cells
-    for (const std::uint32_t page : touched_) {
-      const std::size_t first = page * kCellsInPage;
-      for (std::size_t i = first; i < first + kCellsInPage; ++i) {
-        if ((written ? cells_[i].write : cells_[i].read) < launch_floor_) {
-          continue;
+  Range read;
+  Range written;
+  for (const std::uint32_t page : touched_) {
+    for (std::uint64_t lines = lines_[page]; lines != 0; lines &= lines - 1) {
+      const std::size_t first = page * kCellsInPage + std::countr_zero(lines) * kCellsInLine;
+      for (std::size_t i = first; i < first + kCellsInLine; ++i) {
+        if (cells_[i].read >= launch_floor_) {
+          extend(read, i, false);
         }
-        if (i != end) {
-          tell(begin, end, written);
-          begin = i;
+        if (cells_[i].write >= launch_floor_) {
+          extend(written, i, true);
         }
-        end = i + 1;
       }
     }
-    tell(begin, end, written);
+    lines_[page] = 0;
   }
-  for (const std::uint32_t page : touched_) {
-    pages_[page] = 0;
-  }
+  tell(read, false);
+  tell(written, true);
   dirty_.insert(dirty_.end(), touched_.begin(), touched_.end());
   touched_.clear();
 }
 
-void Trace::tell(std::uintptr_t begin, std::uintptr_t end, bool written) {
-  if (begin == end) {
-    return;
+void Trace::extend(Range& range, std::size_t cell, bool written) {
+  if (cell != range.end) {
+    tell(range, written);
+    range.begin = cell;
   }
-  host_.touched(host_.context, {.begin = host_.memory_begin + 2 * begin,
-                                .end = host_.memory_begin + 2 * end,
-                                .written = written});
+  range.end = cell + 1;
+}
+
+void Trace::tell(const Range& range, bool written) {
+  if (range.begin != range.end) {
+    host_.touched(host_.context, {.begin = host_.memory_begin + 2 * range.begin,
+                                  .end = host_.memory_begin + 2 * range.end,
+                                  .written = written});
+  }
 }
 
 Dimensions Trace::block_of(std::uint32_t stamp) const {
@@ -152,19 +154,6 @@ bool Trace::concurrent(std::uint32_t other) const {
     return ((other & kThreadMask) ^ thread_) >= 32;  // another warp
   }
   return false;  // a barrier is in between
-}
-
-void Trace::add_reader(Cell& cell) {
-  const std::uint32_t before = cell.read;
-  const std::uint32_t segment = before >> kSegmentShift;
-  std::uint32_t flags = before & kOtherBlock;
-  if (segment < (block_floor_ >> kSegmentShift)) {
-    flags |= kOtherBlock;
-  }
-  if (segment == segment_ && ((before & kShared) != 0 || concurrent(before))) {
-    flags |= kShared;
-  }
-  cell.read = stamp_ | flags;
 }
 
 void Trace::relaxed(Cell& cell, Access how, std::uint32_t floor) {
@@ -219,7 +208,7 @@ void Trace::uninitialised(const Cell& cell) {
 void Trace::elsewhere(std::uintptr_t address, unsigned bytes, Access how) {
   const bool in_library =
       address - address_of(__ehdr_start) < address_of(_end) - address_of(__ehdr_start);
-  if (in_library || stacks().contains(address)) {
+  if (in_library) {
     return;
   }
   const Dimensions block = blocks_.back().block;

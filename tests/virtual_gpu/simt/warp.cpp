@@ -52,8 +52,9 @@ void Block::leave_warp(unsigned thread) {
   const unsigned lane = 1U << thread % 32;
   w.done |= lane;
   if (w.arrived != 0 && (w.mask & lane) != 0) {
-    trace.report("divergent warp", "thread %u leaves the kernel while its warp waits for it at line %d",
-                 thread, w.line);
+    trace.report("divergent warp",
+                 "thread %u leaves the kernel while its warp waits for it at line %d", thread,
+                 w.line);
     w.mask &= ~lane;
     if (w.arrived == w.mask) {
       release_warp(thread / 32);

@@ -1,0 +1,336 @@
+#include "virtual_gpu/nccl/transfer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "virtual_gpu/nccl/reduce.h"
+
+namespace virtual_gpu {
+namespace {
+
+using TransferPointer = std::shared_ptr<Transfer>;
+
+struct TypeName {
+  ncclDataType_t type;
+  const char* name;
+  std::size_t bytes;
+};
+constexpr TypeName kTypes[] = {
+    {ncclInt8, "int8", 1},         {ncclUint8, "uint8", 1},     {ncclInt32, "int32", 4},
+    {ncclUint32, "uint32", 4},     {ncclInt64, "int64", 8},     {ncclUint64, "uint64", 8},
+    {ncclFloat16, "float16", 2},   {ncclFloat32, "float32", 4}, {ncclFloat64, "float64", 8},
+    {ncclBfloat16, "bfloat16", 2},
+};
+
+const char* name_of(ncclDataType_t type) {
+  const auto* found = std::ranges::find(kTypes, type, &TypeName::type);
+  return found == std::end(kTypes) ? "unknown type" : found->name;
+}
+
+const char* name_of(Transfer::Kind kind) {
+  switch (kind) {
+    case Transfer::Kind::send:
+      return "ncclSend";
+    case Transfer::Kind::receive:
+      return "ncclRecv";
+    case Transfer::Kind::all_reduce:
+      return "ncclAllReduce";
+    case Transfer::Kind::all_gather:
+      break;
+  }
+  return "ncclAllGather";
+}
+
+/// Sender and receiver, or the connection of all ranks.
+std::pair<int, int> connection(const Transfer& t) {
+  switch (t.kind) {
+    case Transfer::Kind::send:
+      return {t.comm->rank, t.peer};
+    case Transfer::Kind::receive:
+      return {t.peer, t.comm->rank};
+    default:
+      return {-1, -1};
+  }
+}
+
+void end(const TransferPointer& transfer) {
+  transfer->over = true;
+  if (const auto launch = transfer->launch.lock()) {
+    --launch->open;
+  }
+}
+
+// Drops what belongs to operations that were abandoned.
+void clean(std::deque<TransferPointer>& queue) {
+  while (!queue.empty() && queue.front()->launch.expired()) {
+    queue.pop_front();
+  }
+}
+
+void match(Clique::Queue& queue) {
+  for (;;) {
+    clean(queue.sends);
+    clean(queue.receives);
+    if (queue.sends.empty() || queue.receives.empty()) {
+      return;
+    }
+    const TransferPointer send = std::exchange(queue.sends.front(), nullptr);
+    const TransferPointer receive = std::exchange(queue.receives.front(), nullptr);
+    queue.sends.pop_front();
+    queue.receives.pop_front();
+    const auto from = send->launch.lock();
+    const auto to = receive->launch.lock();
+    if (send->count != receive->count || send->type != receive->type) {
+      to->machine.report("nccl mismatch", describe(*send) + " meets " + describe(*receive));
+    }
+    std::memmove(receive->to, send->from, std::min(send->bytes(), receive->bytes()));
+    to->operation->clock.join(from->begin);
+    end(send);
+    end(receive);
+  }
+}
+
+bool same_collective(const Transfer& a, const Transfer& b) {
+  return a.kind == b.kind && a.count == b.count && a.type == b.type &&
+         (a.kind != Transfer::Kind::all_reduce || a.reduction == b.reduction);
+}
+
+// What each rank gets.  Into memory of its own first, because buffers may be in place.
+std::vector<std::byte> result_of(Machine& machine, const std::vector<TransferPointer>& ranks) {
+  const Transfer& first = *ranks[0];
+  std::vector<const void*> from;
+  for (const TransferPointer& rank : ranks) {
+    from.push_back(rank->from);
+  }
+  if (first.kind == Transfer::Kind::all_reduce) {
+    std::vector<std::byte> sum(first.bytes());
+    if (!reduce(first.type, first.reduction, from, first.count, sum.data())) {
+      machine.report("unsupported", describe(first) + ": this type or reduction is not emulated");
+    }
+    return sum;
+  }
+  std::vector<std::byte> all;
+  for (const void* part : from) {
+    const auto* bytes = static_cast<const std::byte*>(part);
+    all.insert(all.end(), bytes, bytes + first.bytes());
+  }
+  return all;
+}
+
+void complete(Machine& machine, const std::vector<TransferPointer>& ranks) {
+  if (std::ranges::any_of(ranks, [](const auto& rank) { return rank->launch.expired(); })) {
+    return;  // of one rank the operation was abandoned
+  }
+  const std::vector<std::byte> result = result_of(machine, ranks);
+  for (const TransferPointer& rank : ranks) {
+    std::memcpy(rank->to, result.data(), result.size());
+    for (const TransferPointer& other : ranks) {
+      rank->launch.lock()->operation->clock.join(other->launch.lock()->begin);
+    }
+  }
+  std::ranges::for_each(ranks, end);
+}
+
+void post_collective(Machine& machine, const TransferPointer& transfer) {
+  Clique& clique = *transfer->comm->clique;
+  const std::uint64_t number = transfer->comm->collectives++;
+  Clique::Collective& collective = clique.collectives[number];
+  for (const TransferPointer& other : collective.by_rank) {
+    if (other && !same_collective(*other, *transfer)) {
+      machine.report("nccl mismatch", describe(*other) + " meets " + describe(*transfer));
+      return;  // nobody gets on from here: a deadlock, as with the real library
+    }
+  }
+  collective.by_rank.resize(clique.members.size());
+  collective.by_rank[transfer->comm->rank] = transfer;
+  if (++collective.arrived == static_cast<int>(clique.members.size())) {
+    const auto ranks = std::move(collective.by_rank);
+    clique.collectives.erase(number);
+    complete(machine, ranks);
+  }
+}
+
+void post(Machine& machine, const TransferPointer& transfer) {
+  if (!transfer->point_to_point()) {
+    post_collective(machine, transfer);
+    return;
+  }
+  Clique::Queue& queue = transfer->comm->clique->queues[connection(*transfer)];
+  (transfer->kind == Transfer::Kind::send ? queue.sends : queue.receives).push_back(transfer);
+  match(queue);
+}
+
+void check_accesses(const Launch& launch) {
+  for (const TransferPointer& t : launch.transfers) {
+    if (t->withdrawn) {
+      continue;
+    }
+    const std::size_t ranks =
+        t->kind == Transfer::Kind::all_gather ? t->comm->clique->members.size() : 1;
+    if (t->from != nullptr) {
+      launch.machine.check(*launch.operation, {.begin = t->from, .bytes = t->bytes()});
+    }
+    if (t->to != nullptr) {
+      launch.machine.check(*launch.operation,
+                           {.begin = t->to, .bytes = t->bytes() * ranks, .writes = true});
+    }
+  }
+}
+
+std::string waits_for(const Launch& launch) {
+  std::string text;
+  for (const TransferPointer& t : launch.transfers) {
+    if (!t->over) {
+      const char* partner = t->kind == Transfer::Kind::send      ? "a matching ncclRecv"
+                            : t->kind == Transfer::Kind::receive ? "a matching ncclSend"
+                                                                 : "the other ranks";
+      text += fmt::format("{}{} for {}", text.empty() ? "" : ", ", partner, describe(*t));
+    }
+  }
+  return text;
+}
+
+Operation make_operation(const std::shared_ptr<Launch>& launch) {
+  const auto& transfers = launch->transfers;
+  Operation operation{.name = intern(transfers.size() == 1
+                                         ? describe(*transfers[0])
+                                         : fmt::format("group of {} with {}", transfers.size(),
+                                                       describe(*transfers[0])))};
+  operation.start = [launch](Operation& self) {
+    launch->operation = &self;
+    launch->begin = self.clock;
+    for (const TransferPointer& transfer : launch->transfers) {
+      if (!transfer->withdrawn) {
+        post(launch->machine, transfer);
+      }
+    }
+  };
+  operation.ready = [launch](const Operation&) { return launch->open == 0; };
+  operation.run = [launch](const Operation&) { check_accesses(*launch); };
+  operation.waits_for = [launch] { return waits_for(*launch); };
+  return operation;
+}
+
+// The streams of a communicator's calls meet in its operation, and go on after it.
+void enqueue(Machine& machine, ncclComm& comm, const std::shared_ptr<Launch>& launch) {
+  Operation operation = make_operation(launch);
+  Stream& first = *launch->transfers[0]->stream;
+  std::vector<Stream*> others;
+  for (const TransferPointer& transfer : launch->transfers) {
+    if (transfer->stream != &first && std::ranges::find(others, transfer->stream) == others.end()) {
+      others.push_back(transfer->stream);
+      if (transfer->stream->last) {
+        operation.after.push_back(transfer->stream->last);
+      }
+    }
+  }
+  if (comm.last) {
+    operation.behind.push_back(comm.last);
+  }
+  comm.last = machine.scheduler.enqueue(first, std::move(operation));
+  for (Stream* other : others) {
+    machine.scheduler.enqueue(*other, {.name = intern("wait for NCCL"), .after = {comm.last}});
+  }
+}
+
+}  // namespace
+
+std::size_t size_of(ncclDataType_t type) {
+  const auto* found = std::ranges::find(kTypes, type, &TypeName::type);
+  return found == std::end(kTypes) ? 0 : found->bytes;
+}
+
+std::size_t Transfer::bytes() const { return count * size_of(type); }
+
+std::string describe(const Transfer& t) {
+  const std::string peer =
+      !t.point_to_point()
+          ? ""
+          : fmt::format(", {} rank {}", t.kind == Transfer::Kind::send ? "to" : "from", t.peer);
+  return fmt::format("{} ({}{}, {} {})", name_of(t.kind), Communicators::describe(*t.comm), peer,
+                     t.count, name_of(t.type));
+}
+
+Group::Group(std::vector<std::shared_ptr<Transfer>> transfers) : transfers_(std::move(transfers)) {
+  for (const TransferPointer& t : transfers_) {
+    t->comm->clique->connecting.insert({connection(*t), t->comm->rank});
+    ++t->comm->unsubmitted;
+  }
+}
+
+bool Group::connected() const {
+  return std::ranges::all_of(transfers_, [](const TransferPointer& t) {
+    const auto& connecting = t->comm->clique->connecting;
+    if (t->point_to_point()) {
+      return connecting.contains({connection(*t), t->peer});
+    }
+    for (int rank = 0; rank < static_cast<int>(t->comm->clique->members.size()); ++rank) {
+      if (!connecting.contains({connection(*t), rank})) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+void Group::drop() const {
+  for (const TransferPointer& t : transfers_) {
+    --t->comm->unsubmitted;
+  }
+}
+
+bool Group::has(const ncclComm* comm) const {
+  return std::ranges::any_of(transfers_, [comm](const auto& t) { return t->comm == comm; });
+}
+
+std::string Group::waits_for() const {
+  return fmt::format("the other end of the connection for {}", describe(*transfers_[0]));
+}
+
+void Group::submit(Machine& machine) {
+  std::vector<ncclComm*> comms;
+  std::map<ncclComm*, std::shared_ptr<Launch>> launches;
+  for (const TransferPointer& transfer : transfers_) {
+    auto& launch = launches[transfer->comm];
+    if (!launch) {
+      comms.push_back(transfer->comm);
+      launch = std::make_shared<Launch>(Launch{.machine = machine, .transfers = {}, .begin = {}});
+    }
+    launch->transfers.push_back(transfer);
+    ++launch->open;
+    transfer->launch = launch;
+    transfer->comm->transfers.push_back(transfer);
+    --transfer->comm->unsubmitted;
+  }
+  for (ncclComm* comm : comms) {
+    std::erase_if(comm->transfers, [](const std::weak_ptr<Transfer>& t) { return t.expired(); });
+    enqueue(machine, *comm, launches[comm]);
+  }
+}
+
+void withdraw(ncclComm& comm) {
+  for (const std::weak_ptr<Transfer>& weak : comm.transfers) {
+    const TransferPointer transfer = weak.lock();
+    if (!transfer || transfer->over) {
+      continue;
+    }
+    Clique& clique = *comm.clique;
+    if (transfer->point_to_point()) {
+      Clique::Queue& queue = clique.queues[connection(*transfer)];
+      std::erase(queue.sends, transfer);
+      std::erase(queue.receives, transfer);
+    }
+    for (auto& [number, collective] : clique.collectives) {
+      std::ranges::replace(collective.by_rank, transfer, TransferPointer());
+    }
+    transfer->withdrawn = true;
+    end(transfer);
+  }
+}
+
+}  // namespace virtual_gpu
