@@ -4,6 +4,7 @@
 
 #include "lockflight/comm/transport.h"
 #include "lockflight/comm/world.h"
+#include "lockflight/core/bfloat16.h"
 #include "lockflight/core/dtype.h"
 #include "lockflight/core/error.h"
 #include "lockflight/core/host_tensor.h"

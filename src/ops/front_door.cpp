@@ -59,16 +59,16 @@ void Check::refuse(std::string_view message) const {
 
 OpCost cost_per_element(std::string_view name, double flops_per_element,
                         std::initializer_list<TensorView> touched) {
-  double bytes = 0.0;
+  OpCost cost{.name = name,
+              .flops = flops_per_element * static_cast<double>(touched.begin()->elements())};
   for (const TensorView& tensor : touched) {
     if (!tensor) {
       continue;
     }
-    bytes += static_cast<double>(tensor.bytes());
+    cost.bytes_moved += static_cast<double>(tensor.bytes());
+    cost.dtype = tensor.dtype() == DType::bf16 ? DType::bf16 : cost.dtype;
   }
-  return {.name = name,
-          .flops = flops_per_element * static_cast<double>(touched.begin()->elements()),
-          .bytes_moved = bytes};
+  return cost;
 }
 
 }  // namespace lockflight::ops

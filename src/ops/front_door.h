@@ -65,7 +65,8 @@ inline cpu::MatrixShape matrix(const TensorView& tensor) {
 }
 
 /// The cost of an operation that reads or writes each of the `touched` tensors once, but for empty
-/// ones, and does `flops_per_element` for each element of the first of them.
+/// ones, and does `flops_per_element` for each element of the first of them; in bf16 if one of them
+/// is.
 OpCost cost_per_element(std::string_view name, double flops_per_element,
                         std::initializer_list<TensorView> touched);
 

@@ -39,7 +39,10 @@ OpCost rope_cost(std::string_view name, const TensorView& x, const cpu::RopeShap
   const auto rotated =
       static_cast<double>(shape.batch * shape.length * shape.heads * shape.head_width);
   const auto element = static_cast<double>(size_of(x.dtype()));
-  return {.name = name, .flops = 3.0 * rotated, .bytes_moved = 2.0 * element * rotated};
+  return {.name = name,
+          .flops = 3.0 * rotated,
+          .bytes_moved = 2.0 * element * rotated,
+          .dtype = x.dtype()};
 }
 
 }  // namespace

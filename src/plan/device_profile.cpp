@@ -32,9 +32,23 @@ OperationRates read_rates(const JsonObject& object) {
 
 }  // namespace
 
-const OperationRates& DeviceProfile::rates_of(std::string_view operation) const {
-  const auto found = operations.find(operation);
+const OperationRates& DeviceProfile::rates_of(std::string_view operation, DType dtype) const {
+  auto found = operations.end();
+  if (dtype == DType::bf16) {
+    found = operations.find(fmt::format("{} bf16", operation));
+  }
+  if (found == operations.end()) {
+    found = operations.find(operation);
+  }
   return found != operations.end() ? found->second : operations.find(kOther)->second;
+}
+
+double DeviceProfile::flops_per_second(const OperationRates& rates, DType dtype) const {
+  if (!rates.matrix) {
+    return vector_flops_per_second;
+  }
+  return dtype == DType::bf16 && bf16_matrix_flops_per_second > 0 ? bf16_matrix_flops_per_second
+                                                                  : matrix_flops_per_second;
 }
 
 std::vector<std::string> device_profile_names() {

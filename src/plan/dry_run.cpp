@@ -20,13 +20,14 @@ LaunchedOperations merged(const std::vector<OpCost>& launched) {
   for (const OpCost& cost : launched) {
     const auto alike = [&](const LaunchedOperation& operation) {
       return operation.name == cost.name && operation.flops == cost.flops &&
-             operation.bytes_moved == cost.bytes_moved;
+             operation.bytes_moved == cost.bytes_moved && operation.dtype == cost.dtype;
     };
     auto operation = std::ranges::find_if(operations, alike);
     if (operation == operations.end()) {
-      operation = operations.insert(
-          operations.end(),
-          {.name = std::string(cost.name), .flops = cost.flops, .bytes_moved = cost.bytes_moved});
+      operation = operations.insert(operations.end(), {.name = std::string(cost.name),
+                                                       .flops = cost.flops,
+                                                       .bytes_moved = cost.bytes_moved,
+                                                       .dtype = cost.dtype});
     }
     ++operation->launches;
   }

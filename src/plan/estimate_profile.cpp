@@ -8,9 +8,8 @@ namespace {
 double seconds_of(const LaunchedOperations& operations, const DeviceProfile& device) {
   double seconds = 0;
   for (const LaunchedOperation& operation : operations) {
-    const OperationRates& rates = device.rates_of(operation.name);
-    const double flops_per_second =
-        rates.matrix ? device.matrix_flops_per_second : device.vector_flops_per_second;
+    const OperationRates& rates = device.rates_of(operation.name, operation.dtype);
+    const double flops_per_second = device.flops_per_second(rates, operation.dtype);
     const double work =
         std::max(operation.flops / (flops_per_second * rates.flops_share),
                  operation.bytes_moved / (device.bytes_per_second * rates.bytes_share));

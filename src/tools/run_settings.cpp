@@ -57,7 +57,10 @@ RunSettings read_settings(const std::string& folder) {
   const train::CheckpointInfo info = train::read_checkpoint(folder);
   RunSettings settings;
   try {
-    const Json model = Json::parse(info.model);
+    Json model = Json::parse(info.model);
+    if (!model.contains("dtype")) {  // saved when there was only one
+      model["dtype"] = name_of(DType::f32);
+    }
     const Json update = Json::parse(info.training);
     visit_model(settings.model, [&](const char* name, auto& v) { model.at(name).get_to(v); });
     visit_update(settings.update, [&](const char* name, auto& v) { update.at(name).get_to(v); });

@@ -3,9 +3,9 @@
 //   training_benchmark [--rounds N] [--overhead-only]
 //
 // The reference model: GPT, 6 layers, width 384, 6 heads, T 256, 256 tokens, micro-batch 2, m 8,
-// f32, AdamW.  One round measures each variant once, so that a change of the machine's speed meets
-// all of them; the canary shows what one and two cores reach at that moment.  Medians over the
-// rounds, and ratios within a round.
+// AdamW, f32 and, on one rank, bf16.  One round measures each variant once, so that a change of the
+// machine's speed meets all of them; the canary shows what one and two cores reach at that moment.
+// Medians over the rounds, and ratios within a round.
 
 #include <algorithm>
 #include <chrono>
@@ -72,12 +72,14 @@ Batch random_batch(std::int64_t rows) {
 // The reference model on some ranks, ready for its next step.
 class Training {
  public:
-  explicit Training(int ranks) : world_(World::threads({.ranks = ranks})) {
+  explicit Training(int ranks, DType dtype = DType::f32)
+      : world_(World::threads({.ranks = ranks})) {
     nn::Model model = nn::gpt2({.vocabulary = kVocabulary,
                                 .context = kContext,
                                 .layers = kLayers,
                                 .heads = 6,
-                                .width = kWidth});
+                                .width = kWidth,
+                                .dtype = dtype});
     const Plan plan =
         make_plan(model, world_, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
     parameters_ = model.parameter_count();
@@ -155,17 +157,22 @@ double overhead_us(int ranks) {
 void measure_training(int rounds) {
   Training one(1);
   Training two(2);
+  Training narrow(1, DType::bf16);
   one.step();
   two.step();
+  narrow.step();
   std::vector<double> one_core;
   std::vector<double> two_cores;
   std::vector<double> one_rate;
   std::vector<double> two_rate;
+  std::vector<double> bf16_rate;
+  std::vector<double> speedup;
   std::vector<double> roofline_share;
   std::vector<double> scaling;
   std::vector<double> idle;
   const double ideal = 2.0 * kMicroBatches / (kMicroBatches + 1);
-  std::printf("round  FMA 1 core  FMA 2 cores  1 rank  2 ranks  roofline  of ideal  idle\n");
+  std::printf(
+      "round  FMA 1 core  FMA 2 cores  1 rank  2 ranks  roofline  of ideal  idle  bf16  of f32\n");
   for (int round = 0; round < rounds; ++round) {
     one_core.push_back(fma_rate(1));
     one_rate.push_back(one.tokens() / seconds_of([&] { one.step(); }));
@@ -174,19 +181,23 @@ void measure_training(int rounds) {
     roofline_share.push_back(one_rate.back() * one.flops_per_token() * 1e-9 / one_core.back());
     scaling.push_back(two_rate.back() / (one_rate.back() * ideal));
     idle.push_back(two.idle_share());
-    std::printf("%5d  %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%\n", round,
-                one_core.back(), two_cores.back(), one_rate.back(), two_rate.back(),
-                100 * roofline_share.back(), 100 * scaling.back(), 100 * idle.back());
+    bf16_rate.push_back(narrow.tokens() / seconds_of([&] { narrow.step(); }));
+    speedup.push_back(bf16_rate.back() / one_rate.back());
+    std::printf("%5d  %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%  %4.0f  %5.2f\n",
+                round, one_core.back(), two_cores.back(), one_rate.back(), two_rate.back(),
+                100 * roofline_share.back(), 100 * scaling.back(), 100 * idle.back(),
+                bf16_rate.back(), speedup.back());
   }
   std::printf(
-      "median %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%   tokens/s; roofline: "
+      "median %6.1f GF  %7.1f GF  %6.0f  %7.0f  %7.1f%%  %7.1f%%  %4.1f%%  %4.0f  %5.2f   "
+      "tokens/s; roofline: "
       "one rank's share "
       "of one core's multiply-adds at %.1f MFLOP per token; of ideal: two ranks against 2 x one "
       "rank x "
-      "m/(m+p-1)\n",
+      "m/(m+p-1); bf16: one rank, and how much faster than in f32\n",
       median(one_core), median(two_cores), median(one_rate), median(two_rate),
-      100 * median(roofline_share), 100 * median(scaling), 100 * median(idle),
-      one.flops_per_token() * 1e-6);
+      100 * median(roofline_share), 100 * median(scaling), 100 * median(idle), median(bf16_rate),
+      median(speedup), one.flops_per_token() * 1e-6);
 }
 
 }  // namespace

@@ -69,6 +69,26 @@ TEST(DeviceProfileTest, MayTellTheRateOfProductsInBf16) {
   EXPECT_EQ(device_profile("a100").bf16_matrix_flops_per_second, 312e12);
 }
 
+TEST(DeviceProfileTest, AnOperationMayHaveRatesOfItsOwnInBf16) {
+  json document = json::parse(kGood);
+  document["operations"]["matmul bf16"] = {
+      {"matrix", true}, {"flops_share", 0.25}, {"bytes_share", 3}};
+  DeviceProfile profile = parse_device_profile(document.dump(), "");
+  const OperationRates matmul{true, 0.5, 1};
+  const OperationRates matmul_bf16{true, 0.25, 3};
+  const OperationRates other{false, 1, 2};
+  EXPECT_EQ(profile.rates_of("matmul", DType::f32), matmul);
+  EXPECT_EQ(profile.rates_of("matmul", DType::bf16), matmul_bf16);
+  EXPECT_EQ(profile.rates_of("gelu", DType::bf16), other);
+  EXPECT_EQ(parse_device_profile(kGood, "").rates_of("matmul", DType::bf16), matmul);
+
+  EXPECT_EQ(profile.flops_per_second(matmul_bf16, DType::bf16), 100);
+  profile.bf16_matrix_flops_per_second = 200;
+  EXPECT_EQ(profile.flops_per_second(matmul_bf16, DType::bf16), 200);
+  EXPECT_EQ(profile.flops_per_second(matmul, DType::f32), 100);
+  EXPECT_EQ(profile.flops_per_second(other, DType::bf16), 10);
+}
+
 TEST(DeviceProfileTest, ThoseOfTheLibraryAreSoundAndTellTheirSource) {
   EXPECT_THAT(device_profile_names(), ElementsAre("a100-80gb", "cpu-2core", "h100-sxm"));
   for (const std::string& name : device_profile_names()) {

@@ -13,6 +13,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/device/cpu_device.h"
 #include "lockflight/device/launch.h"
+#include "lockflight/device/memory_use.h"
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/nn/layer_norm.h"
 #include "lockflight/nn/linear.h"
@@ -52,8 +53,11 @@ class LayerOnCpu {
   /// `loss` and its targets for the last layer, nothing for others.
   LayerMemory run(const std::vector<TensorSpec>& inputs, const std::vector<TensorSpec>& outputs,
                   nn::Loss* loss, const std::vector<TensorSpec>& targets) {
-    LayerMemory memory{.parameter_bytes = device_->memory().in_use_bytes / 2,
-                       .gradient_bytes = device_->memory().in_use_bytes / 2};
+    LayerMemory memory;
+    for (const nn::Parameter* parameter : layer_.parameters()) {
+      memory.gradient_bytes += aligned_bytes(parameter->grad().bytes());
+    }
+    memory.parameter_bytes = device_->memory().in_use_bytes - memory.gradient_bytes;
     const Tensor loss_value = device_->empty({});
     floor_ = device_->memory().in_use_bytes;
     nn::Context context(*stream_);
@@ -159,15 +163,18 @@ void expect_memory_of_the_cpu(nn::Model model, std::int64_t rows) {
 }
 
 TEST(DryRunTest, TellsTheMemoryThatEveryLayerOfGpt2Takes) {
-  for (const float dropout : {0.0F, 0.1F}) {
-    for (const std::int64_t rows : {1, 3}) {
-      expect_memory_of_the_cpu(nn::gpt2({.vocabulary = 37,
-                                         .context = 20,
-                                         .layers = 2,
-                                         .heads = 2,
-                                         .width = 24,
-                                         .dropout = dropout}),
-                               rows);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const float dropout : {0.0F, 0.1F}) {
+      for (const std::int64_t rows : {1, 3}) {
+        expect_memory_of_the_cpu(nn::gpt2({.vocabulary = 37,
+                                           .context = 20,
+                                           .layers = 2,
+                                           .heads = 2,
+                                           .width = 24,
+                                           .dropout = dropout,
+                                           .dtype = dtype}),
+                                 rows);
+      }
     }
   }
 }
@@ -175,6 +182,30 @@ TEST(DryRunTest, TellsTheMemoryThatEveryLayerOfGpt2Takes) {
 TEST(DryRunTest, TellsTheMemoryThatEveryLayerOfAPerceptronTakes) {
   expect_memory_of_the_cpu(nn::mlp({.inputs = 70, .hidden = 90, .outputs = 3, .layers = 3}), 7);
   expect_memory_of_the_cpu(nn::mlp({.inputs = 5, .hidden = 1, .outputs = 200, .layers = 1}), 2);
+  expect_memory_of_the_cpu(
+      nn::mlp({.inputs = 70, .hidden = 90, .outputs = 3, .layers = 3, .dtype = DType::bf16}), 7);
+}
+
+TEST(DryRunTest, CountsALinearLayerInBf16AsOneDoesByHand) {
+  constexpr std::int64_t N = 64;
+  constexpr std::int64_t kIn = 128;
+  constexpr std::int64_t kOut = 256;
+  nn::Model model =
+      nn::mlp({.inputs = kIn, .hidden = 1, .outputs = kOut, .layers = 1, .dtype = DType::bf16});
+  const LayerProfile linear = dry_run(model, N).at(0);
+  const double products = 2.0 * N * kIn * kOut;
+  const double words = N * kIn + kIn * kOut + N * kOut;
+  EXPECT_THAT(linear.outputs, ElementsAre(TensorSpec{{N, kOut}, DType::bf16}));
+  EXPECT_EQ(linear.forward.at(0), (LaunchedOperation{"matmul", 1, products + N * kOut,
+                                                     2 * words + 4 * kOut, DType::bf16}));
+  EXPECT_EQ(linear.input_gradient.at(0),
+            (LaunchedOperation{"matmul", 1, products, 2 * words, DType::bf16}));
+  // The gradient is f32, and read and written.
+  EXPECT_EQ(linear.weight_gradient.at(0),
+            (LaunchedOperation{"matmul", 1, products, 2.0 * (N * kIn + N * kOut) + 8.0 * kIn * kOut,
+                               DType::bf16}));
+  EXPECT_EQ(linear.memory.parameter_bytes, 4 * (kIn * kOut + kOut) + 2 * kIn * kOut);
+  EXPECT_EQ(linear.memory.gradient_bytes, 4 * (kIn * kOut + kOut));
 }
 
 TEST(DryRunTest, CountsALinearLayerAsOneDoesByHand) {

@@ -60,6 +60,9 @@ TEST(MeasureProfileTest, GivesTimesAndLeavesNoMemoryBehind) {
                          2, mode);
     expect_a_measurement(nn::mlp({.inputs = 8, .hidden = 16, .outputs = 4, .layers = 3}), 3, mode);
     expect_a_measurement(nn::mlp({.inputs = 8, .hidden = 16, .outputs = 4, .layers = 1}), 1, mode);
+    expect_a_measurement(
+        nn::mlp({.inputs = 8, .hidden = 16, .outputs = 4, .layers = 3, .dtype = DType::bf16}), 3,
+        mode);
   }
 }
 

@@ -64,6 +64,8 @@ TEST(OptionsTest, ReadsEveryOptionOfTrain) {
                                       "--dropout",
                                       "0.25",
                                       "--tied",
+                                      "--dtype",
+                                      "bf16",
                                       "--steps",
                                       "77",
                                       "--learning-rate",
@@ -110,10 +112,13 @@ TEST(OptionsTest, ReadsEveryOptionOfTrain) {
   EXPECT_EQ(options.recompute, "when-needed");
   EXPECT_EQ(options.update.micro_batches, 5);
   EXPECT_EQ(options.update.micro_batch_rows, 2);
-  EXPECT_EQ(
-      options.model,
-      (ModelOptions{
-          .layers = 6, .width = 48, .heads = 3, .context = 32, .dropout = 0.25, .tied = true}));
+  EXPECT_EQ(options.model, (ModelOptions{.layers = 6,
+                                         .width = 48,
+                                         .heads = 3,
+                                         .context = 32,
+                                         .dropout = 0.25,
+                                         .tied = true,
+                                         .dtype = "bf16"}));
   EXPECT_EQ(options.update.steps, 77);
   EXPECT_EQ(options.update.learning_rate, 0.02);
   EXPECT_EQ(options.update.learning_rates().warm_up_steps, 7);

@@ -64,6 +64,24 @@ TEST(PlanCommandTest, RecomputesWhereMemoryForcesIt) {
   EXPECT_THAT(plan.text, AllOf(HasSubstr("recomputed\n"), HasSubstr("proved complete")));
 }
 
+TEST(PlanCommandTest, InBf16BoundariesAreHalfAsLargeAndStepsFaster) {
+  PlanCommandOptions options{.named = "gpt2-124m", .ranks = 4, .split = "even", .json = true};
+  const Plan wide = plan_from_json(answer(options).text);
+  options.model.dtype = "bf16";
+  const Plan narrow = plan_from_json(answer(options).text);
+  for (int rank = 0; rank < 3; ++rank) {
+    EXPECT_EQ(2 * narrow.stages[rank].boundary_bytes, wide.stages[rank].boundary_bytes);
+  }
+  for (int rank = 0; rank < 4; ++rank) {
+    EXPECT_LT(narrow.memory[rank].step_bytes, wide.memory[rank].step_bytes);
+    EXPECT_GT(narrow.memory[rank].parameter_bytes, wide.memory[rank].parameter_bytes);
+    EXPECT_EQ(narrow.memory[rank].gradient_bytes, wide.memory[rank].gradient_bytes);
+    EXPECT_EQ(narrow.memory[rank].optimizer_bytes, wide.memory[rank].optimizer_bytes);
+  }
+  EXPECT_LT(narrow.prediction.step_seconds, 0.7 * wide.prediction.step_seconds);
+  EXPECT_THROW(answer({.model = {.dtype = "f16"}}), InvalidArgument);
+}
+
 TEST(PlanCommandTest, JsonIsThePlanThatCanBeLoaded) {
   const Answer plan = answer({.named = "llama-7b", .ranks = 4, .micro_batches = 4, .json = true});
   ASSERT_EQ(plan.exit_code, 0) << plan.text;

@@ -105,6 +105,21 @@ TEST_P(SameBitsTest, ForSeveralStagesARankAndHoweverTheCutIsFound) {
   }
 }
 
+TEST_P(SameBitsTest, InBf16) {
+  const Words bf16 = model() + Words{"--dtype", "bf16"};
+  const Result expected = trainer_.train(bf16);
+  EXPECT_NE(trainer_.train(model()), expected);
+  for (const char* schedule : {"gpipe", "1f1b"}) {
+    for (const std::string& split : splits_of(GetParam().ranks)) {
+      const Words words = ranks() + Words{"--schedule", schedule, "--split", split};
+      EXPECT_EQ(trainer_.train(bf16 + words), expected) << testing::PrintToString(words);
+    }
+  }
+  const Words recompute = {"--recompute", "always", "--profile", "estimate"};
+  EXPECT_EQ(trainer_.train(bf16 + ranks() + recompute + Words{"--threads-per-rank", "2"}),
+            expected);
+}
+
 TEST_P(SameBitsTest, WithRecomputedLayers) {
   const Result expected = trainer_.train(model());
   const Words recompute = {"--recompute", "always", "--profile", "estimate"};

@@ -8,7 +8,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "lockflight/plan/plan.h"
+#include "lockflight/train/checkpoint.h"
+#include "lockflight/train/optimizer.h"
 #include "tools/command_runs.h"
+#include "tools/run_settings.h"
 #include "train/scratch_folder.h"
 
 namespace lockflight::tools {
@@ -161,6 +165,58 @@ TEST_F(TrainCommandTest, SgdTrainsAndResumesToo) {
   const std::string resumed =
       train({"--checkpoint", folder_ / "model", "--resume", "--ranks", "3"}).out;
   EXPECT_EQ(resumed.substr(resumed.rfind("weights")), expected.substr(expected.rfind("weights")));
+}
+
+std::string weights_of(const std::string& out) { return out.substr(out.rfind("weights")); }
+
+TEST_F(TrainCommandTest, TrainsAndSamplesInBf16) {
+  const Words bf16 = {"--dtype", "bf16", "--checkpoint", folder_ / "model"};
+  const std::string expected = train(bf16).out;
+  EXPECT_NE(weights_of(expected), weights_of(train({}).out));
+  EXPECT_EQ(weights_of(train(bf16 + Words{"--ranks", "3", "--threads-per-rank", "2"}).out),
+            weights_of(expected));
+  EXPECT_EQ(weights_of(train(bf16 + Words{"--ranks", "2", "--profile", "estimate"}).out),
+            weights_of(expected));
+  EXPECT_THAT(train(bf16 + Words{"--sample-bytes", "20"}).out, HasSubstr("--- sample"));
+  const Outcome sample =
+      run_here({"sample", "--checkpoint", folder_ / "model", "--bytes", "10", "--ranks", "2"});
+  EXPECT_EQ(sample.exit_code, 0) << sample.err;
+  const Outcome refused = run_here(tiny_training() + Words{"--dtype", "f16"});
+  EXPECT_EQ(refused.exit_code, 64);
+  EXPECT_THAT(refused.err, HasSubstr("--dtype"));
+}
+
+TEST_F(TrainCommandTest, ResumesInTheTypeOfTheCheckpointOrInTheOneThatIsAskedFor) {
+  const Words checkpoint = {"--checkpoint", folder_ / "model"};
+  const std::string narrow = train({"--dtype", "bf16"}).out;
+  const auto resumed = [&](const Words& first, const Words& second) {
+    train(first + checkpoint + Words{"--stop-after", "2"});
+    return weights_of(train(second + checkpoint + Words{"--resume"}).out);
+  };
+  EXPECT_EQ(resumed({"--dtype", "bf16"}, {}), weights_of(narrow));
+  const std::string changed = resumed({"--dtype", "bf16"}, {"--dtype", "f32"});
+  EXPECT_NE(changed, weights_of(narrow));
+  EXPECT_NE(changed, weights_of(train({}).out));
+  // What is saved from there on is of the other type.
+  train({"--dtype", "bf16", "--stop-after", "1"} + checkpoint);
+  train({"--dtype", "f32", "--stop-after", "2", "--resume"} + checkpoint);
+  EXPECT_EQ(read_settings(folder_ / "model").model.dtype, "f32");
+}
+
+TEST_F(TrainCommandTest, ACheckpointFromBeforeThereWasAChoiceIsOfF32) {
+  train({"--checkpoint", folder_ / "model"});
+  RunSettings settings = read_settings(folder_ / "model");
+  train::CheckpointInfo info = checkpoint_info(settings);
+  auto model = nlohmann::json::parse(info.model);
+  model.erase("dtype");
+  info.model = model.dump();
+  World world = World::threads({.ranks = 1});
+  nn::Model built = build_model(settings.model);
+  const Plan plan = make_plan(built, world, {});
+  const Pipeline pipeline(world, std::move(built), plan);
+  const train::AdamW optimizer(pipeline.parameters());
+  train::save_checkpoint(folder_ / "old", pipeline, optimizer, info);
+  EXPECT_EQ(read_settings(folder_ / "old").model, settings.model);
 }
 
 TEST_F(TrainCommandTest, ResumingRefusesAnotherModel) {

@@ -21,9 +21,10 @@ class Team;
 
 /// What an operation does, for planning.
 struct OpCost {
-  std::string_view name;   ///< a literal: it is kept
-  double flops = 0;        ///< floating-point operations, a multiply-add counted as two
-  double bytes_moved = 0;  ///< read plus written
+  std::string_view name;     ///< a literal: it is kept
+  double flops = 0;          ///< floating-point operations, a multiply-add counted as two
+  double bytes_moved = 0;    ///< read plus written
+  DType dtype = DType::f32;  ///< of activations; devices multiply bf16 at another rate
 };
 
 namespace cpu {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "lockflight/core/dtype.h"
+
 namespace lockflight::plan {
 
 /// How much of the device one operation makes use of.
@@ -26,17 +28,20 @@ struct DeviceProfile {
   std::string assumptions;  ///< which of them are assumed, and why
   std::size_t memory_bytes = 0;
   double matrix_flops_per_second = 0;       ///< of tensors in f32
-  double bf16_matrix_flops_per_second = 0;  ///< of tensors in bf16; 0: not known
+  double bf16_matrix_flops_per_second = 0;  ///< of tensors in bf16; 0: as in f32
   double vector_flops_per_second = 0;
   double bytes_per_second = 0;
   double launch_seconds = 0;  ///< of every operation, before it starts
   double host_seconds_per_action = 0;
   double link_latency_seconds = 0;
   double link_bytes_per_second = 0;  ///< one way
-  /// By the operation's name; "other" is there and stands for all that are not.
+  /// By the operation's name, "matmul", and where bf16 has rates of its own, "matmul bf16"; "other"
+  /// is there and stands for all that are not.
   std::map<std::string, OperationRates, std::less<>> operations;
 
-  const OperationRates& rates_of(std::string_view operation) const;
+  const OperationRates& rates_of(std::string_view operation, DType dtype = DType::f32) const;
+  /// What the rates' flops_share is a share of.
+  double flops_per_second(const OperationRates& rates, DType dtype) const;
 
   friend bool operator==(const DeviceProfile&, const DeviceProfile&) = default;
 };

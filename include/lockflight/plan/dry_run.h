@@ -16,8 +16,9 @@ namespace lockflight::plan {
 struct LaunchedOperation {
   std::string name;
   std::int64_t launches = 0;
-  double flops = 0;        ///< of each launch; a multiply-add counts as two
-  double bytes_moved = 0;  ///< of each launch: read plus written
+  double flops = 0;          ///< of each launch; a multiply-add counts as two
+  double bytes_moved = 0;    ///< of each launch: read plus written
+  DType dtype = DType::f32;  ///< of activations
 
   friend bool operator==(const LaunchedOperation&, const LaunchedOperation&) = default;
 };
