@@ -516,9 +516,9 @@ void step(benchmark::State& state) {
 
 int main(int argc, char** argv) {
   using namespace lockflight::benchmarks;
-  register_products(DType::f32);
+  register_products(lockflight::DType::f32);
   register_others();
-  register_products(DType::bf16);
+  register_products(lockflight::DType::bf16);
   register_others_on_bf16();
   benchmark::RegisterBenchmark("step/threads", step)
       ->Arg(1)

@@ -136,10 +136,10 @@ TEST_F(WorkingCopyTest, TakesHalfAsMuchMemoryAgain) {
   parameter_.dematerialize();
   EXPECT_EQ(device_->memory().in_use_bytes, 0U);
 
-  Parameter large("weight", {{1000, 1000}}, zeros(), DType::bf16);
-  EXPECT_EQ(large.value_bytes(), aligned_bytes(4'000'000) + aligned_bytes(2'000'000));
   const auto meta = make_meta_device();
   const auto stream = meta->make_stream(StreamRole::compute);
+  Parameter large("weight", {{1000, 1000}}, zeros(), DType::bf16);
+  EXPECT_EQ(large.value_bytes(), aligned_bytes(4'000'000) + aligned_bytes(2'000'000));
   large.materialize(*meta, *stream, 5);
   EXPECT_EQ(meta->memory().in_use_bytes, large.value_bytes() + large.gradient_bytes());
 }

@@ -198,8 +198,8 @@ TEST_F(TrainCommandTest, ResumesInTheTypeOfTheCheckpointOrInTheOneThatIsAskedFor
   EXPECT_NE(changed, weights_of(narrow));
   EXPECT_NE(changed, weights_of(train({}).out));
   // What is saved from there on is of the other type.
-  train({"--dtype", "bf16", "--stop-after", "1"} + checkpoint);
-  train({"--dtype", "f32", "--stop-after", "2", "--resume"} + checkpoint);
+  train(checkpoint + Words{"--dtype", "bf16", "--stop-after", "1"});
+  train(checkpoint + Words{"--dtype", "f32", "--stop-after", "2", "--resume"});
   EXPECT_EQ(read_settings(folder_ / "model").model.dtype, "f32");
 }
 
