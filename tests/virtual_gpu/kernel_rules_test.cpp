@@ -112,6 +112,19 @@ TEST_F(KernelRuleTest, OneOfManyMayWriteToPinnedMemory) {
               ElementsAre("race in a kernel"));
 }
 
+// More blocks than the trace can tell apart, in several launches and in one.
+TEST_F(KernelRuleTest, ManyBlocksAreNeitherTakenForOthersNorForgotten) {
+  constexpr unsigned kBlocks = 1100000;
+  const DeviceArray<int> y(kBlocks);
+  const DeviceArray<float> x(iota(256));
+  for (const unsigned blocks : {kBlocks / 2, kBlocks / 2, kBlocks}) {
+    EXPECT_THAT(kinds([&](auto s) { return positions(s, y.data(), blocks, 1); }), IsEmpty());
+    EXPECT_EQ(y.read()[blocks - 1], 1000 * static_cast<int>(blocks - 1));
+    EXPECT_THAT(kinds([&](auto s) { return add_next(s, true, x.data(), x.data(), 256); }),
+                ElementsAre("race in a kernel"));
+  }
+}
+
 TEST_F(KernelRuleTest, AReportNamesThreadsAndBlocks) {
   const DeviceArray<float> x(iota(256));
   check(add_next(stream_.get(), true, x.data(), x.data(), 256));

@@ -44,6 +44,19 @@ TEST_F(MemoryRuleTest, AKernelThatLeavesItsBufferIsReported) {
   EXPECT_THAT(reports[0].text, HasSubstr("112 bytes past the end of the 400 bytes"));
 }
 
+TEST_F(MemoryRuleTest, WhatAKernelCopiesAtOnceIsSeenToo) {
+  const Stream stream;
+  const DeviceArray<float> x(iota(100));
+  const DeviceArray<float> y(100);
+  check(copy_at_once(stream.get(), false, y.data(), x.data(), 100));
+  check(poll(stream.get()));
+  EXPECT_THAT(reported_kinds(), IsEmpty());
+  EXPECT_THAT(y.read(), testing::ElementsAreArray(iota(100)));
+  check(copy_at_once(stream.get(), true, y.data(), x.data(), 100));
+  check(poll(stream.get()));
+  EXPECT_THAT(reported_kinds(), ElementsAre("out of bounds", "out of bounds"));
+}
+
 TEST_F(MemoryRuleTest, ACopyThatLeavesItsBufferFails) {
   const Stream stream;
   const DeviceArray<float> x(iota(100));

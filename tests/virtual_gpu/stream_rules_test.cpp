@@ -113,6 +113,19 @@ TEST_F(StreamRuleTest, ADeadStreamOrEventIsReported) {
   EXPECT_THAT(reported_kinds(), ElementsAre("bad handle", "bad handle"));
 }
 
+TEST_F(StreamRuleTest, ADriverFunctionThatIsNotEmulatedIsReported) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found{};
+  const auto ask = [&](const char* name) {
+    check(cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &found));
+    return found;
+  };
+  EXPECT_EQ(ask("cuStreamBatchMemOp"), cudaDriverEntryPointSymbolNotFound);
+  EXPECT_THAT(reported_kinds(), ElementsAre("unsupported"));
+  EXPECT_EQ(ask("cuStreamWaitValue32"), cudaDriverEntryPointSuccess);
+  EXPECT_THAT(reported_kinds(), IsEmpty());
+}
+
 TEST_F(StreamRuleTest, EventsMeasureTime) {
   const Stream stream;
   cudaEvent_t begin = nullptr;

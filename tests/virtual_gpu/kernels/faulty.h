@@ -18,6 +18,8 @@ cudaError_t shuffle(cudaStream_t stream, bool planted, float* y, const float* x)
 cudaError_t through_shared(cudaStream_t stream, bool planted, float* y);
 /// y = 1.  Planted: the tail is not cut off.  y [n]
 cudaError_t fill_to_the_end(cudaStream_t stream, bool planted, float* y, int n);
+/// y = x by memcpy.  Planted: one element too many.  x, y [n]
+cudaError_t copy_at_once(cudaStream_t stream, bool planted, float* y, const float* x, int n);
 /// y[i] = x[i + 1], the last one 0, four at a time.  Planted: reads four where they are not
 /// aligned. x, y [32]
 cudaError_t shift(cudaStream_t stream, bool planted, float* y, const float* x);

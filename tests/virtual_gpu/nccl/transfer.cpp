@@ -195,8 +195,33 @@ std::string waits_for(const Launch& launch) {
   return text;
 }
 
+std::shared_ptr<Launch> make_launch(Machine& machine,
+                                    const std::vector<TransferPointer>& transfers) {
+  auto launch = std::make_shared<Launch>(
+      Launch{.machine = machine, .transfers = transfers, .open = transfers.size(), .begin = {}});
+  for (const TransferPointer& transfer : transfers) {
+    transfer->launch = launch;
+    auto& open = transfer->comm->transfers;
+    std::erase_if(open, [](const std::weak_ptr<Transfer>& t) { return t.expired(); });
+    open.push_back(transfer);
+  }
+  return launch;
+}
+
+Operation make_operation(const std::shared_ptr<Launch>& launch);
+
+// What a graph enqueues: the same transfers once more.
+Operation make_again(Machine& machine, const std::vector<TransferPointer>& transfers) {
+  std::vector<TransferPointer> copies;
+  for (const TransferPointer& transfer : transfers) {
+    copies.push_back(std::make_shared<Transfer>(*transfer));
+  }
+  return make_operation(make_launch(machine, copies));
+}
+
 Operation make_operation(const std::shared_ptr<Launch>& launch) {
   const auto& transfers = launch->transfers;
+  ncclComm* const comm = transfers[0]->comm;
   Operation operation{.name = intern(transfers.size() == 1
                                          ? describe(*transfers[0])
                                          : fmt::format("group of {} with {}", transfers.size(),
@@ -213,11 +238,18 @@ Operation make_operation(const std::shared_ptr<Launch>& launch) {
   operation.ready = [launch](const Operation&) { return launch->open == 0; };
   operation.run = [launch](const Operation&) { check_accesses(*launch); };
   operation.waits_for = [launch] { return waits_for(*launch); };
+  operation.again = [&machine = launch->machine, transfers] {
+    return make_again(machine, transfers);
+  };
+  operation.enqueued = [comm](const OperationPointer& self) { comm->last = self; };
+  if (comm->last) {
+    operation.behind.push_back(comm->last);
+  }
   return operation;
 }
 
 // The streams of a communicator's calls meet in its operation, and go on after it.
-void enqueue(Machine& machine, ncclComm& comm, const std::shared_ptr<Launch>& launch) {
+void enqueue(Machine& machine, const std::shared_ptr<Launch>& launch) {
   Operation operation = make_operation(launch);
   Stream& first = *launch->transfers[0]->stream;
   std::vector<Stream*> others;
@@ -229,12 +261,12 @@ void enqueue(Machine& machine, ncclComm& comm, const std::shared_ptr<Launch>& la
       }
     }
   }
-  if (comm.last) {
-    operation.behind.push_back(comm.last);
+  if (first.captured && !others.empty()) {
+    machine.report("unsupported", "several streams in one group of NCCL that is captured");
   }
-  comm.last = machine.scheduler.enqueue(first, std::move(operation));
+  const OperationPointer enqueued = machine.scheduler.enqueue(first, std::move(operation));
   for (Stream* other : others) {
-    machine.scheduler.enqueue(*other, {.name = intern("wait for NCCL"), .after = {comm.last}});
+    machine.scheduler.enqueue(*other, {.name = intern("wait for NCCL"), .after = {enqueued}});
   }
 }
 
@@ -294,22 +326,16 @@ std::string Group::waits_for() const {
 
 void Group::submit(Machine& machine) {
   std::vector<ncclComm*> comms;
-  std::map<ncclComm*, std::shared_ptr<Launch>> launches;
+  std::map<ncclComm*, std::vector<TransferPointer>> by_comm;
   for (const TransferPointer& transfer : transfers_) {
-    auto& launch = launches[transfer->comm];
-    if (!launch) {
+    if (by_comm[transfer->comm].empty()) {
       comms.push_back(transfer->comm);
-      launch = std::make_shared<Launch>(Launch{.machine = machine, .transfers = {}, .begin = {}});
     }
-    launch->transfers.push_back(transfer);
-    ++launch->open;
-    transfer->launch = launch;
-    transfer->comm->transfers.push_back(transfer);
+    by_comm[transfer->comm].push_back(transfer);
     --transfer->comm->unsubmitted;
   }
   for (ncclComm* comm : comms) {
-    std::erase_if(comm->transfers, [](const std::weak_ptr<Transfer>& t) { return t.expired(); });
-    enqueue(machine, *comm, launches[comm]);
+    enqueue(machine, make_launch(machine, by_comm[comm]));
   }
 }
 

@@ -50,6 +50,7 @@ void Trace::map(const Host& host) {
   memory_bytes_ = host.memory_end - host.memory_begin;
   cells_ = static_cast<Cell*>(reserve(memory_bytes_ / 2 * sizeof(Cell)));
   lines_ = static_cast<std::uint64_t*>(reserve((memory_bytes_ >> kPageShift) * sizeof(*lines_)));
+  is_dirty_ = static_cast<bool*>(reserve((memory_bytes_ >> kPageShift) * sizeof(*is_dirty_)));
   shared_begin_ = address_of(__bss_start);
   shared_bytes_ = address_of(_end) - shared_begin_;
   shared_cells_ = static_cast<Cell*>(reserve((shared_bytes_ / 2 + 1) * sizeof(Cell)));
@@ -57,12 +58,11 @@ void Trace::map(const Host& host) {
   stacks_bytes_ = Stacks::kAllBytes;
 }
 
-void Trace::begin_launch(const Launch& launch, const Host& host) {
+void Trace::begin_launch(const Host& host) {
   if (cells_ == nullptr) {
     map(host);
   }
   host_ = host;
-  kernel_ = launch.kernel->name;
   saturated_ = false;
   if (segment_ > kLastSegment / 2) {
     forget();
@@ -90,14 +90,21 @@ void Trace::next_segment() {
 
 // Segments start anew, so no old stamp may be left.
 void Trace::forget() {
-  std::ranges::sort(dirty_);
-  dirty_.erase(std::unique(dirty_.begin(), dirty_.end()), dirty_.end());
   for (const std::uint32_t page : dirty_) {
+    is_dirty_[page] = false;
     madvise(cells_ + page * kCellsInPage, kCellsInPage * sizeof(Cell), MADV_DONTNEED);
   }
   dirty_.clear();
   std::memset(shared_cells_, 0, (shared_bytes_ / 2 + 1) * sizeof(Cell));
   segment_ = 1;
+}
+
+void Trace::touch_page(std::uint32_t page) {
+  touched_.push_back(page);
+  if (!is_dirty_[page]) {
+    is_dirty_[page] = true;
+    dirty_.push_back(page);
+  }
 }
 
 void Trace::end_launch() {
@@ -120,7 +127,6 @@ void Trace::end_launch() {
   }
   tell(read, false);
   tell(written, true);
-  dirty_.insert(dirty_.end(), touched_.begin(), touched_.end());
   touched_.clear();
 }
 
