@@ -10,6 +10,7 @@
 #include "lockflight/core/random.h"
 #include "lockflight/core/tensor_spec.h"
 #include "lockflight/device/cpu_device.h"
+#include "lockflight/device/cuda_device.h"
 #include "lockflight/device/device.h"
 #include "lockflight/device/launch.h"
 #include "lockflight/device/memory_use.h"

@@ -138,7 +138,7 @@ CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
   return app
       .add_option("--recompute", recompute,
                   "Layers that keep only their input, and run forward again before their "
-                  "backward: never, when-needed (as few as --memory forces) or always")
+                  "backward: never, when-needed (where --memory forces it) or always")
       ->check(CLI::IsMember({"never", "when-needed", "always"}))
       ->type_name("NAME");
 }

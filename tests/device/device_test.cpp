@@ -12,6 +12,11 @@
 
 #include "backend.h"
 #include "lockflight/core/error.h"
+#include "lockflight/device/launch.h"
+
+#ifdef LOCKFLIGHT_TEST_CUDA
+#include <cuda_runtime_api.h>
+#endif
 
 namespace lockflight {
 namespace {
@@ -23,6 +28,13 @@ std::vector<float> numbers(std::size_t count, float first) {
   std::vector<float> values(count);
   std::iota(values.begin(), values.end(), first);
   return values;
+}
+
+// The test program links CUDA where there is CUDA.
+void clear_on_cuda([[maybe_unused]] CUstream_st* stream, [[maybe_unused]] const TensorView& view) {
+#ifdef LOCKFLIGHT_TEST_CUDA
+  ASSERT_EQ(cudaMemsetAsync(view.data(), 0, view.bytes(), stream), cudaSuccess);
+#endif
 }
 
 TensorSpec floats(std::size_t count) { return {{static_cast<std::int64_t>(count)}}; }
@@ -111,6 +123,26 @@ TEST_P(DeviceTest, KeepsTheFirstFailureAndDropsWhatFollows) {
   EXPECT_THAT([&] { device().synchronize(); }, testing::ThrowsMessage<std::runtime_error>("first"));
   EXPECT_EQ(to, std::vector<float>(3, 0.0F));
   EXPECT_EQ(device().failure()->action, 17);
+}
+
+TEST_P(DeviceTest, RunsAKernelOfOnesOwn) {
+  const auto stream = device().make_stream(StreamRole::compute);
+  const Tensor tensor = device().empty(floats(5));
+  std::vector<float> to(5, 1.0F);
+  const TensorView view = tensor;
+  launch(*stream, {.name = "clear"},
+         {.cpu = [view](cpu::Team&) { std::ranges::fill_n(view.as<float>(), 5, 0.0F); },
+          .cuda = [view](CUstream_st* cuda) { clear_on_cuda(cuda, view); }});
+  stream->download(to.data(), tensor);
+  device().synchronize();
+  EXPECT_EQ(to, std::vector<float>(5, 0.0F));
+}
+
+TEST_P(DeviceTest, AKernelThatIsMissingIsNamed) {
+  const auto stream = device().make_stream(StreamRole::compute);
+  EXPECT_THAT(
+      [&] { launch(*stream, {.name = "nothing"}, {}); },
+      testing::ThrowsMessage<InvalidArgument>(testing::HasSubstr("nothing: there is no kernel")));
 }
 
 TEST_P(DeviceTest, CountsItsMemory) {

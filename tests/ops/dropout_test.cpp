@@ -39,6 +39,19 @@ TEST_P(DropoutTest, KeepsWhatPhiloxSays) {
   }
 }
 
+TEST_P(DropoutTest, KeepsAnElementWhoseWordIsTheRate) {
+  std::int64_t e = 0;
+  std::uint32_t word = 1;
+  while (word % 256 != 0) {  // until it has no more bits than a float
+    ++e;
+    word = philox(kKey, static_cast<std::uint64_t>(e) / 4)[e % 4];
+  }
+  const float rate = static_cast<float>(word) * 0x1.0p-32F;
+  const TensorView ones = filled({e + 1}, 1.0F);
+  dropout(stream(), ones, ones, rate, kKey);
+  EXPECT_EQ(values(ones).back(), 1.0F / (1.0F - rate));
+}
+
 TEST_P(DropoutTest, DropsAtTheRateAskedFor) {
   constexpr std::int64_t kCount = 1 << 20;
   const TensorView ones = filled({kCount}, 1.0F);

@@ -103,7 +103,7 @@ TEST_P(ElementwiseTest, DoesNothingToNothing) {
   const TensorView nothing = tensor({0}, Floats());
   add(stream(), nothing, nothing, nothing);
   fill(stream(), nothing, 1.0F);
-  EXPECT_TRUE(values(nothing).empty());
+  EXPECT_NO_THROW(device().synchronize());
 }
 
 }  // namespace

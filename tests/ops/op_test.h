@@ -24,8 +24,8 @@
 
 namespace lockflight::ops {
 
-/// Tensors lie between guards of NaN, which shows what reads beyond an end, and must stay as they
-/// are, which shows what writes there.
+/// Tensors lie between guards: of NaN, or, for tokens, of the first token, which show what reads
+/// beyond an end; and must stay as they are, which shows what writes there.
 class OpTest : public testing::TestWithParam<DeviceKind> {
  protected:
   void SetUp() override { test::need(GetParam()); }
@@ -62,7 +62,7 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
   /// Not yet written: NaN.
   TensorView unset(const Shape& shape, DType dtype = DType::f32) {
     const TensorSpec spec{shape, dtype};
-    return place(spec, std::vector<std::byte>(spec.bytes(), kGuard).data());
+    return place(spec, std::vector<std::byte>(spec.bytes(), kNaN).data());
   }
 
   template <typename T = float>
@@ -116,7 +116,7 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
   }
 
  private:
-  static constexpr std::byte kGuard{0xFF};
+  static constexpr std::byte kNaN{0xFF};
   static constexpr std::size_t kGuardBytes = 256;
 
   struct Machine {
@@ -128,6 +128,7 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
     std::vector<std::byte> uploaded;
     std::size_t begin;
     std::size_t end;
+    std::byte guard;
   };
 
   Machine& machine() {
@@ -145,13 +146,17 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
     }
   }
 
+  static std::byte guard_of(DType dtype) { return dtype == DType::i32 ? std::byte{0} : kNaN; }
+
   TensorView place(const TensorSpec& spec, const void* data) {
     const std::size_t begin = kGuardBytes + shift_ * size_of(spec.dtype);
     const std::size_t end = begin + spec.bytes();
-    std::vector<std::byte> bytes(end + kGuardBytes, kGuard);
-    std::memcpy(bytes.data() + begin, data, spec.bytes());
+    const std::byte guard = guard_of(spec.dtype);
+    std::vector<std::byte> bytes(end + kGuardBytes, guard);
+    std::copy_n(static_cast<const std::byte*>(data), spec.bytes(), bytes.data() + begin);
     const auto elements = static_cast<std::int64_t>(bytes.size() / size_of(spec.dtype));
-    placed_.push_back({device().empty({{elements}, spec.dtype}), std::move(bytes), begin, end});
+    placed_.push_back(
+        {device().empty({{elements}, spec.dtype}), std::move(bytes), begin, end, guard});
     const Placed& placed = placed_.back();
     stream().upload(placed.block, placed.uploaded.data());
     return {placed.block.view().data() + begin, spec};
@@ -162,7 +167,7 @@ class OpTest : public testing::TestWithParam<DeviceKind> {
       std::vector<std::byte> now(placed.uploaded.size());
       stream().download(now.data(), placed.block);
       device().synchronize();
-      const auto guarded = [](std::byte byte) { return byte == kGuard; };
+      const auto guarded = [&](std::byte byte) { return byte == placed.guard; };
       const auto begin = now.begin() + static_cast<std::ptrdiff_t>(placed.begin);
       const auto end = now.begin() + static_cast<std::ptrdiff_t>(placed.end);
       EXPECT_TRUE(std::all_of(now.begin(), begin, guarded))

@@ -105,8 +105,8 @@ TEST(CsvTest, NamesThePlaceOfWhatIsWrong) {
       error_of("0F0\n2F0,2B0\n"),
       HasSubstr("row 2, cell 1 (line 2, column 1): stage 2 is there, but stage 1 is in no row"));
   EXPECT_THAT(
-      error_of("0F0,0F2,0B2\n"),
-      HasSubstr("row 1, cell 2 (line 1, column 5): the file has 3 actions, but 1 stages and "
+      error_of("0F0,0F2\n"),
+      HasSubstr("row 1, cell 2 (line 1, column 5): the file has 2 actions, but 1 stages and "
                 "the 3 micro-batches up to this one need 3"));
   EXPECT_THAT(error_of("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
   EXPECT_THAT(error_of("0F0,0B0\r\n1F0\n"),

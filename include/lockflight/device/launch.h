@@ -11,6 +11,8 @@
 
 #include "lockflight/device/device.h"
 
+struct CUstream_st;  // what CUDA's cudaStream_t points to
+
 namespace lockflight {
 
 namespace cpu {
@@ -33,4 +35,18 @@ namespace cpu {
 void launch(Stream& stream, const OpCost& cost, std::function<void(Team&)> kernel);
 
 }  // namespace cpu
+
+/// An operation on every kind of device.
+struct Kernels {
+  /// Runs later, as with cpu::launch.
+  std::function<void(cpu::Team&)> cpu;
+  /// Called at once, with the device current: launches what there is to do on that stream of CUDA.
+  /// What it throws is thrown.
+  std::function<void(CUstream_st* stream)> cuda;
+};
+
+/// Enqueues the one of the kernels that fits the stream's device, or only accounts for `cost` on a
+/// meta device.  Throws InvalidArgument if there is none for it.  Does not wait.
+void launch(Stream& stream, const OpCost& cost, const Kernels& kernels);
+
 }  // namespace lockflight

@@ -78,8 +78,8 @@ struct Program {
   std::vector<RankProgram> ranks;
 };
 
-/// The channel on which all ranks meet for the gradients' norm; stages and ties have channels from 0
-/// on.
+/// The channel on which all ranks meet for the gradients' norm; stages and ties have channels from
+/// 0 on.
 inline constexpr int kNormChannel = -1;
 
 /// The position of a rank's first instruction of the update phase; their number if it has none.

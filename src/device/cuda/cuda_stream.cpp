@@ -2,6 +2,7 @@
 
 #include "device/cuda/check.h"
 #include "device/cuda/cuda_device.h"
+#include "device/cuda/enqueue.h"
 
 namespace lockflight::cuda {
 
@@ -69,6 +70,12 @@ void CudaStream::upload(const TensorView& to, const void* from) {
 void CudaStream::download(void* to, const TensorView& from) {
   if (open_queue(*this) != nullptr && from.bytes() != 0) {
     device_.download(stream_, to, from);
+  }
+}
+
+void enqueue(Stream& stream, const std::function<void(CUstream_st*)>& work) {
+  if (const Queue* queue = open_queue(stream)) {
+    work(queue->stream());
   }
 }
 

@@ -1,5 +1,6 @@
 // The CUDA backend of a build without CUDA.
 
+#include "device/cuda/enqueue.h"
 #include "lockflight/core/error.h"
 #include "lockflight/device/cuda_device.h"
 
@@ -16,4 +17,11 @@ std::vector<std::unique_ptr<Device>> make_cuda_devices(std::span<const int> /*nu
   throw DeviceError("cuda: " + cuda_support().why_not);
 }
 
+namespace cuda {
+
+void enqueue(Stream& /*stream*/, const std::function<void(CUstream_st*)>& /*work*/) {
+  throw DeviceError("cuda: " + cuda_support().why_not);
+}
+
+}  // namespace cuda
 }  // namespace lockflight

@@ -169,6 +169,7 @@ __global__ void attention_backward_keys(T* dqkv, const T* dy, const T* y, const 
   load_rows(keys, qkv + shared.key(begin), shared.stride_qkv, shared.T - begin, shared.D);
   load_rows(values, qkv + shared.value(begin), shared.stride_qkv, shared.T - begin, shared.D);
 
+  // Beyond the last query the tile has zeros, and adds nothing to these.
   float dkeys[kRows][kWidth / kWarpSize] = {};
   float dvalues[kRows][kWidth / kWarpSize] = {};
   for (std::int64_t h = first_head; h < first_head + group; ++h) {
@@ -183,7 +184,7 @@ __global__ void attention_backward_keys(T* dqkv, const T* dy, const T* y, const 
       dot_with_tile<kRows, kWidth>(scores, keys + warp() * kRows, tile);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {  // scores become weights
-        const bool visible = first_key + r <= query && query < head.T;
+        const bool visible = first_key + r <= query;
         scores[r] = visible ? expf(scores[r] * head.scale() - query_log_sum_exp) : 0.0F;
         weights[warp()][r][lane()] = scores[r];
       }

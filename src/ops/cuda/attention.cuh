@@ -26,6 +26,7 @@ constexpr int kWarps = 4;
 constexpr int kTile = kWarpSize;
 // Between the rows of a tile, so that the lanes of a warp, each in its own row, use all banks.
 constexpr int kTilePadding = 4;
+static_assert(kTilePadding % 4 == 0, "rows are read in quads");
 
 // Where one head of one sequence, and the keys and values that it sees, lie.
 struct Head {
