@@ -27,6 +27,21 @@ TEST_F(MemoryRuleTest, FreshMemoryIsNotANumber) {
   EXPECT_THAT(fresh.read(), Each(IsNan()));
 }
 
+// Device memory is ordinary memory here.
+TEST_F(MemoryRuleTest, FreedMemoryIsOverwritten) {
+  for (const int size : {10, 1000000}) {
+    const float* freed = nullptr;
+    {
+      const DeviceArray<float> x(std::vector<float>(size, 1));
+      freed = x.data();
+      EXPECT_EQ(freed[size / 2], 1);
+    }
+    EXPECT_NE(freed[0], 1);
+    EXPECT_NE(freed[size / 2], 1);
+    EXPECT_NE(freed[size - 1], 1);
+  }
+}
+
 TEST_F(MemoryRuleTest, AKernelThatLeavesItsBufferIsReported) {
   const Stream stream;
   const DeviceArray<float> y(100);

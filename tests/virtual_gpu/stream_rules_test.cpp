@@ -76,6 +76,24 @@ TEST_F(StreamRuleTest, NobodyNeedsToAsk) {
   }
 }
 
+// The null stream waits for streams that block, and they for it.
+TEST_F(StreamRuleTest, TheNullStreamMeetsStreamsThatBlock) {
+  const DeviceArray<float> y(10);
+  const auto run = [&](unsigned flags) {
+    cudaStream_t stream = nullptr;
+    check(cudaStreamCreateWithFlags(&stream, flags));
+    check(cudaMemsetAsync(y.data(), 0, 40, nullptr));
+    check(fill(stream, y.data(), 1, 10));
+    const std::vector<float> read = y.read();
+    check(cudaStreamDestroy(stream));
+    return read;
+  };
+  EXPECT_THAT(run(cudaStreamDefault), Each(1));
+  EXPECT_THAT(reported_kinds(), IsEmpty());
+  run(cudaStreamNonBlocking);
+  EXPECT_THAT(reported_kinds(), testing::Contains("race"));
+}
+
 TEST_F(StreamRuleTest, AKernelBelongsOnTheCurrentDevice) {
   const Stream stream;
   const DeviceArray<float> y(10);
