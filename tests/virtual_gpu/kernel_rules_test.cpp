@@ -45,6 +45,17 @@ TEST_F(KernelRuleTest, AMissingBarrierIsReported) {
   }
 }
 
+TEST_F(KernelRuleTest, OverwritingWhatOthersReadIsReportedInEveryOrder) {
+  const DeviceArray<float> y(256);
+  for (int seed = 0; seed < 50; ++seed) {
+    virtual_gpu::set_order(std::to_string(seed));
+    EXPECT_THAT(kinds([&](auto s) { return read_and_overwrite(s, false, y.data()); }), IsEmpty());
+    EXPECT_THAT(y.read(), Each(1));
+    EXPECT_THAT(kinds([&](auto s) { return read_and_overwrite(s, true, y.data()); }),
+                ElementsAre("shared memory race"));
+  }
+}
+
 TEST_F(KernelRuleTest, ADivergentBarrierIsReported) {
   const DeviceArray<float> y(64);
   EXPECT_THAT(kinds([&](auto s) { return meet(s, false, y.data()); }), IsEmpty());
@@ -85,13 +96,21 @@ TEST_F(KernelRuleTest, AMisalignedVectorIsReported) {
               ElementsAre("misaligned access"));
 }
 
-TEST_F(KernelRuleTest, AnElementThatBlocksShareIsReported) {
+// Blocks of one warp race with other blocks only, a single block with itself.
+TEST_F(KernelRuleTest, AnElementThatThreadsShareIsReported) {
   const DeviceArray<float> x(iota(256));
   const DeviceArray<float> y(256);
-  EXPECT_THAT(kinds([&](auto s) { return add_next(s, false, y.data(), x.data(), 256); }),
-              IsEmpty());
-  EXPECT_THAT(kinds([&](auto s) { return add_next(s, true, y.data(), x.data(), 256); }),
-              ElementsAre("race in a kernel"));
+  for (const char* order : {"fifo", "lifo", "1", "2", "3"}) {
+    virtual_gpu::set_order(order);
+    for (const int threads : {32, 256}) {
+      EXPECT_THAT(
+          kinds([&](auto s) { return add_next(s, false, y.data(), x.data(), 256, threads); }),
+          IsEmpty());
+      EXPECT_THAT(
+          kinds([&](auto s) { return add_next(s, true, y.data(), x.data(), 256, threads); }),
+          ElementsAre("race in a kernel"));
+    }
+  }
 }
 
 TEST_F(KernelRuleTest, AtomicsMayMeet) {
@@ -112,15 +131,28 @@ TEST_F(KernelRuleTest, OneOfManyMayWriteToPinnedMemory) {
               ElementsAre("race in a kernel"));
 }
 
+// More blocks than the trace can tell apart, in several launches and in one.
+TEST_F(KernelRuleTest, ManyBlocksAreNeitherTakenForOthersNorForgotten) {
+  constexpr unsigned kBlocks = 1100000;
+  const DeviceArray<int> y(kBlocks);
+  const DeviceArray<float> x(iota(256));
+  for (const unsigned blocks : {kBlocks / 2, kBlocks / 2, kBlocks}) {
+    EXPECT_THAT(kinds([&](auto s) { return positions(s, y.data(), blocks, 1); }), IsEmpty());
+    EXPECT_EQ(y.read()[blocks - 1], 1000 * static_cast<int>(blocks - 1));
+    EXPECT_THAT(kinds([&](auto s) { return add_next(s, true, x.data(), x.data(), 256, 32); }),
+                ElementsAre("race in a kernel"));
+  }
+}
+
 TEST_F(KernelRuleTest, AReportNamesThreadsAndBlocks) {
   const DeviceArray<float> x(iota(256));
-  check(add_next(stream_.get(), true, x.data(), x.data(), 256));
+  check(add_next(stream_.get(), true, x.data(), x.data(), 256, 32));
   check(poll(stream_.get()));
   const auto reports = virtual_gpu::take_reports();
   ASSERT_EQ(reports.size(), 1);
   EXPECT_THAT(reports[0].text,
-              HasSubstr("add_next (operation 1 of device 0 stream 1): thread 31 of block (0, 0, 0) "
-                        "reads and thread 32 of block (0, 0, 0) writes"));
+              HasSubstr("add_next (operation 1 of device 0 stream 1): a thread of another block "
+                        "reads and thread 0 of block (1, 0, 0) writes"));
 }
 
 TEST_F(KernelRuleTest, AKernelWithoutATwinIsReportedByName) {

@@ -27,6 +27,21 @@ TEST_F(MemoryRuleTest, FreshMemoryIsNotANumber) {
   EXPECT_THAT(fresh.read(), Each(IsNan()));
 }
 
+// Device memory is ordinary memory here.
+TEST_F(MemoryRuleTest, FreedMemoryIsOverwritten) {
+  for (const int size : {10, 1000000}) {
+    const float* freed = nullptr;
+    {
+      const DeviceArray<float> x(std::vector<float>(size, 1));
+      freed = x.data();
+      EXPECT_EQ(freed[size / 2], 1);
+    }
+    EXPECT_NE(freed[0], 1);
+    EXPECT_NE(freed[size / 2], 1);
+    EXPECT_NE(freed[size - 1], 1);
+  }
+}
+
 TEST_F(MemoryRuleTest, AKernelThatLeavesItsBufferIsReported) {
   const Stream stream;
   const DeviceArray<float> y(100);
@@ -42,6 +57,19 @@ TEST_F(MemoryRuleTest, AKernelThatLeavesItsBufferIsReported) {
               HasSubstr("fill_to_the_end (operation 2 of device 0 stream 1) writes "
                         "512 bytes of device 0"));
   EXPECT_THAT(reports[0].text, HasSubstr("112 bytes past the end of the 400 bytes"));
+}
+
+TEST_F(MemoryRuleTest, WhatAKernelCopiesAtOnceIsSeenToo) {
+  const Stream stream;
+  const DeviceArray<float> x(iota(100));
+  const DeviceArray<float> y(100);
+  check(copy_at_once(stream.get(), false, y.data(), x.data(), 100));
+  check(poll(stream.get()));
+  EXPECT_THAT(reported_kinds(), IsEmpty());
+  EXPECT_THAT(y.read(), testing::ElementsAreArray(iota(100)));
+  check(copy_at_once(stream.get(), true, y.data(), x.data(), 100));
+  check(poll(stream.get()));
+  EXPECT_THAT(reported_kinds(), ElementsAre("out of bounds", "out of bounds"));
 }
 
 TEST_F(MemoryRuleTest, ACopyThatLeavesItsBufferFails) {

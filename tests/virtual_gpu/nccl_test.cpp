@@ -1,12 +1,7 @@
-// NCCL between virtual devices: what it does, and what it reports.
+// NCCL between virtual devices: what it does.
 
 #include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <cstdlib>
-#include <functional>
-#include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,90 +11,15 @@
 #include <nccl.h>
 
 #include "virtual_gpu/kernels/basic.h"
+#include "virtual_gpu/nccl_ranks.h"
 #include "virtual_gpu/test_support.h"
 
 namespace virtual_gpu_test {
 namespace {
 
-using namespace std::chrono_literals;
-using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
-
-constexpr int kSize = 100;
-
-/// One rank of a test, on the device of its number.
-struct Rank {
-  explicit Rank(int device) : number(device) {}
-  ~Rank() {
-    if (comm != nullptr) {
-      ncclCommDestroy(comm);
-    }
-  }
-  Rank(const Rank&) = delete;
-  Rank& operator=(const Rank&) = delete;
-
-  struct Current {
-    explicit Current(int device) { check(cudaSetDevice(device)); }
-  };
-  int number;
-  Current current{number};
-  Stream stream;
-  DeviceArray<float> x{std::vector<float>(kSize, static_cast<float>(number + 1))};
-  DeviceArray<float> y{std::vector<float>(kSize, -1)};
-  ncclComm_t comm = nullptr;
-
-  ncclResult_t send(int peer) {
-    return ncclSend(x.data(), kSize, ncclFloat32, peer, comm, stream.get());
-  }
-  ncclResult_t receive(int peer) {
-    return ncclRecv(y.data(), kSize, ncclFloat32, peer, comm, stream.get());
-  }
-};
-
-class NcclTest : public OnVirtualGpu {
- protected:
-  void SetUp() override {
-    OnVirtualGpu::SetUp();
-    virtual_gpu::set_patience(100ms);
-  }
-
-  /// So many ranks, all of this thread, with a communicator among them.
-  void make(int count) {
-    std::vector<ncclComm_t> comms(count);
-    ASSERT_EQ(ncclCommInitAll(comms.data(), count, nullptr), ncclSuccess);
-    for (int i = 0; i < count; ++i) {
-      ranks_.push_back(std::make_unique<Rank>(i));
-      ranks_.back()->comm = comms[i];
-    }
-  }
-  /// The same, and every rank has sent to every other one before.
-  void make_connected(int count) {
-    make(count);
-    ASSERT_EQ(ncclGroupStart(), ncclSuccess);
-    for (int from = 0; from < count; ++from) {
-      for (int to = 0; to < count; ++to) {
-        ASSERT_EQ(rank(from).send(to), ncclSuccess);
-        ASSERT_EQ(rank(to).receive(from), ncclSuccess);
-      }
-    }
-    ASSERT_EQ(ncclGroupEnd(), ncclSuccess);
-    finish();
-  }
-  Rank& rank(int number) { return *ranks_.at(number); }
-  /// What the streams say in the end.
-  std::vector<cudaError_t> finish() {
-    std::vector<cudaError_t> all;
-    for (const auto& rank : ranks_) {
-      all.push_back(poll(rank->stream.get()));
-    }
-    return all;
-  }
-
-  std::vector<std::unique_ptr<Rank>> ranks_;
-};
 
 TEST_F(NcclTest, SendsToItsNeighbour) {
   make_connected(3);
@@ -176,12 +96,6 @@ TEST_F(NcclTest, ThreadsMeetByAnId) {
   other.join();
 }
 
-ncclResult_t ask(ncclComm_t comm) {
-  ncclResult_t state = ncclInProgress;
-  EXPECT_EQ(ncclCommGetAsyncError(comm, &state), ncclSuccess);
-  return state;
-}
-
 TEST_F(NcclTest, ACommunicatorThatDoesNotBlockIsAskedFor) {
   ncclUniqueId id;
   ASSERT_EQ(ncclGetUniqueId(&id), ncclSuccess);
@@ -229,202 +143,6 @@ TEST_F(NcclTest, SplitsByColorAndKey) {
     EXPECT_EQ(number, 2 - i);
     EXPECT_EQ(ncclCommDestroy(parts[i]), ncclSuccess);
   }
-}
-
-TEST_F(NcclTest, ASendWithoutAReceiveIsReported) {
-  make_connected(2);
-  ASSERT_EQ(rank(0).send(1), ncclSuccess);
-  EXPECT_THAT(finish(), ElementsAre(cudaErrorLaunchTimeout, cudaSuccess));
-  const auto reports = virtual_gpu::take_reports();
-  ASSERT_EQ(reports.size(), 1);
-  EXPECT_EQ(reports[0].kind, "deadlock");
-  EXPECT_THAT(reports[0].text,
-              HasSubstr("waits for a matching ncclRecv for ncclSend (communicator 1, rank 0 of 2, "
-                        "to rank 1, 100 float32)"));
-}
-
-TEST_F(NcclTest, TransfersOfUnlikeSizeOrTypeAreReported) {
-  make_connected(2);
-  ASSERT_EQ(rank(0).send(1), ncclSuccess);
-  ASSERT_EQ(
-      ncclRecv(rank(1).y.data(), kSize - 1, ncclFloat32, 0, rank(1).comm, rank(1).stream.get()),
-      ncclSuccess);
-  finish();
-  EXPECT_THAT(reported_kinds(), ElementsAre("nccl mismatch"));
-  ASSERT_EQ(rank(0).send(1), ncclSuccess);
-  ASSERT_EQ(ncclRecv(rank(1).y.data(), kSize, ncclInt32, 0, rank(1).comm, rank(1).stream.get()),
-            ncclSuccess);
-  finish();
-  EXPECT_THAT(reported_kinds(), ElementsAre("nccl mismatch"));
-  ASSERT_EQ(rank(0).send(1), ncclSuccess);
-  ASSERT_EQ(rank(1).receive(0), ncclSuccess);
-  finish();
-  EXPECT_THAT(reported_kinds(), IsEmpty());
-}
-
-// Two messages of unlike size, received in the other order.
-TEST_F(NcclTest, SwappedTransfersAreReported) {
-  make_connected(2);
-  const auto run = [&](bool planted) {
-    ASSERT_EQ(rank(0).send(1), ncclSuccess);
-    ASSERT_EQ(ncclSend(rank(0).x.data(), 10, ncclFloat32, 1, rank(0).comm, rank(0).stream.get()),
-              ncclSuccess);
-    for (const std::size_t count : planted ? std::vector{10, kSize} : std::vector{kSize, 10}) {
-      ASSERT_EQ(
-          ncclRecv(rank(1).y.data(), count, ncclFloat32, 0, rank(1).comm, rank(1).stream.get()),
-          ncclSuccess);
-    }
-    finish();
-  };
-  run(true);
-  EXPECT_THAT(reported_kinds(), ElementsAre("nccl mismatch", "nccl mismatch"));
-  run(false);
-  EXPECT_THAT(reported_kinds(), IsEmpty());
-}
-
-// Both ranks send first, each on its one stream.
-TEST_F(NcclTest, TransfersThatCrossAreReportedUnlessTheyShareAGroup) {
-  make_connected(2);
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_EQ(ncclGroupStart(), ncclSuccess);
-    ASSERT_EQ(rank(i).send(1 - i), ncclSuccess);
-    ASSERT_EQ(rank(i).receive(1 - i), ncclSuccess);
-    ASSERT_EQ(ncclGroupEnd(), ncclSuccess);
-  }
-  EXPECT_THAT(finish(), Each(cudaSuccess));
-  EXPECT_THAT(reported_kinds(), IsEmpty());
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_EQ(rank(i).send(1 - i), ncclSuccess);
-    ASSERT_EQ(rank(i).receive(1 - i), ncclSuccess);
-  }
-  EXPECT_THAT(finish(), Each(cudaErrorLaunchTimeout));
-  EXPECT_THAT(reported_kinds(), ElementsAre("deadlock"));
-}
-
-// One communicator's operations run one after the other, on whatever streams.
-TEST_F(NcclTest, StreamsDoNotHelpWithinACommunicator) {
-  make_connected(2);
-  std::vector<std::unique_ptr<Stream>> more;
-  for (int i = 0; i < 2; ++i) {
-    check(cudaSetDevice(i));
-    more.push_back(std::make_unique<Stream>());
-    ASSERT_EQ(rank(i).send(1 - i), ncclSuccess);
-    ASSERT_EQ(ncclRecv(rank(i).y.data(), kSize, ncclFloat32, 1 - i, rank(i).comm, more[i]->get()),
-              ncclSuccess);
-  }
-  EXPECT_THAT(finish(), Each(cudaErrorLaunchTimeout));
-  EXPECT_THAT(reported_kinds(), ElementsAre("deadlock"));
-}
-
-TEST_F(NcclTest, AWrongCommunicatorIsReported) {
-  make_connected(2);
-  std::vector<ncclComm_t> others(2);
-  ASSERT_EQ(ncclCommInitAll(others.data(), 2, nullptr), ncclSuccess);
-  ASSERT_EQ(rank(0).send(1), ncclSuccess);
-  std::swap(rank(1).comm, others[1]);
-  std::thread receives([&] { EXPECT_EQ(rank(1).receive(0), ncclInternalError); });
-  EXPECT_THAT(finish(), Contains(cudaErrorLaunchTimeout));
-  receives.join();
-  const auto reports = virtual_gpu::take_reports();
-  ASSERT_EQ(reports.size(), 1);
-  EXPECT_EQ(reports[0].kind, "deadlock");
-  EXPECT_THAT(reports[0].text, HasSubstr("communicator 1, rank 0"));
-  EXPECT_THAT(reports[0].text, HasSubstr("communicator 2, rank 1"));
-  ncclCommDestroy(others[0]);
-  ncclCommDestroy(others[1]);
-}
-
-TEST_F(NcclTest, CollectivesInUnlikeOrderAreReported) {
-  make(2);
-  const auto sum = [this](int i) {
-    return ncclAllReduce(rank(i).x.data(), rank(i).y.data(), kSize, ncclFloat32, ncclSum,
-                         rank(i).comm, rank(i).stream.get());
-  };
-  const auto gather = [this](int i) {
-    return ncclAllGather(rank(i).x.data(), rank(i).y.data(), kSize / 2, ncclFloat32, rank(i).comm,
-                         rank(i).stream.get());
-  };
-  ASSERT_EQ(ncclGroupStart(), ncclSuccess);
-  ASSERT_EQ(sum(0), ncclSuccess);
-  ASSERT_EQ(gather(1), ncclSuccess);
-  ASSERT_EQ(ncclGroupEnd(), ncclSuccess);
-  EXPECT_THAT(finish(), Each(cudaErrorLaunchTimeout));
-  EXPECT_THAT(reported_kinds(), ElementsAre("nccl mismatch", "deadlock"));
-}
-
-// The first transfer makes the connection, and blocks the host until the other end comes.
-TEST_F(NcclTest, AFirstTransferNeedsBothHosts) {
-  make(2);
-  EXPECT_EQ(rank(0).send(1), ncclInternalError);
-  const auto reports = virtual_gpu::take_reports();
-  ASSERT_EQ(reports.size(), 1);
-  EXPECT_EQ(reports[0].kind, "deadlock");
-  EXPECT_THAT(reports[0].text, HasSubstr("waits for the other end of the connection for ncclSend"));
-}
-
-TEST_F(NcclTest, RanksThatNeverComeAreReported) {
-  ncclUniqueId id;
-  ASSERT_EQ(ncclGetUniqueId(&id), ncclSuccess);
-  Rank alone(0);
-  EXPECT_EQ(ncclCommInitRank(&alone.comm, 2, id, 0), ncclInternalError);
-  const auto reports = virtual_gpu::take_reports();
-  ASSERT_EQ(reports.size(), 1);
-  EXPECT_EQ(reports[0].kind, "deadlock");
-  EXPECT_THAT(reports[0].text, HasSubstr("waits for 1 ranks to join"));
-}
-
-TEST_F(NcclTest, TwoRanksOnOneDeviceAreRefused) {
-  const std::vector<int> devices = {1, 1};
-  std::vector<ncclComm_t> comms(2);
-  EXPECT_EQ(ncclCommInitAll(comms.data(), 2, devices.data()), ncclInvalidUsage);
-  EXPECT_THAT(ncclGetLastError(nullptr), HasSubstr("two ranks use device 1"));
-  for (ncclComm_t comm : comms) {
-    EXPECT_EQ(ncclCommAbort(comm), ncclSuccess);
-  }
-}
-
-TEST_F(NcclTest, AnotherDevicesBufferOrStreamIsReported) {
-  make_connected(2);
-  EXPECT_EQ(ncclSend(rank(1).x.data(), kSize, ncclFloat32, 1, rank(0).comm, rank(0).stream.get()),
-            ncclInvalidArgument);
-  EXPECT_THAT(reported_kinds(), ElementsAre("wrong device"));
-  EXPECT_EQ(ncclSend(rank(0).x.data(), kSize, ncclFloat32, 1, rank(0).comm, rank(1).stream.get()),
-            ncclUnhandledCudaError);
-  EXPECT_THAT(reported_kinds(), ElementsAre("wrong device"));
-}
-
-TEST_F(NcclTest, ATransferThatLeavesItsBufferIsReported) {
-  make_connected(2);
-  ASSERT_EQ(
-      ncclSend(rank(0).x.data() + 1, kSize, ncclFloat32, 1, rank(0).comm, rank(0).stream.get()),
-      ncclSuccess);
-  ASSERT_EQ(rank(1).receive(0), ncclSuccess);
-  finish();
-  EXPECT_THAT(reported_kinds(), ElementsAre("out of bounds"));
-}
-
-TEST_F(NcclTest, ABufferUsedWhileItIsSentOrReceivedIsReported) {
-  make_connected(2);
-  const auto run = [&](bool planted) {
-    Event sent;
-    check(cudaSetDevice(0));
-    Stream compute;
-    ASSERT_EQ(rank(0).send(1), ncclSuccess);
-    ASSERT_EQ(rank(1).receive(0), ncclSuccess);
-    check(cudaEventRecord(sent.get(), rank(0).stream.get()));
-    if (!planted) {
-      check(cudaStreamWaitEvent(compute.get(), sent.get()));
-    }
-    check(fill(compute.get(), rank(0).x.data(), 5, kSize));
-    finish();
-    check(poll(compute.get()));
-  };
-  check(cudaSetDevice(0));
-  run(true);
-  EXPECT_THAT(reported_kinds(), ElementsAre("race"));
-  check(cudaSetDevice(0));
-  run(false);
-  EXPECT_THAT(reported_kinds(), IsEmpty());
 }
 
 // What the sender did before comes before what the receiver does after; not the other way round.
@@ -503,20 +221,6 @@ TEST_F(NcclTest, RegistersMemoryOfItsDevice) {
   EXPECT_EQ(ncclCommDeregister(rank(0).comm, handle), ncclSuccess);
   EXPECT_EQ(ncclCommDeregister(rank(0).comm, handle), ncclInvalidArgument);
   EXPECT_THAT(reported_kinds(), ElementsAre("bad handle"));
-}
-
-TEST_F(NcclTest, ACommunicatorThatIsNeverDestroyedIsReported) {
-  const auto run = [](bool planted) {
-    ncclComm_t comm = nullptr;
-    ncclCommInitAll(&comm, 1, nullptr);
-    if (!planted) {
-      ncclCommDestroy(comm);
-    }
-    std::exit(0);
-  };
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(run(true), testing::ExitedWithCode(86), "leak: communicator 1, rank 0 of 1");
-  EXPECT_EXIT(run(false), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

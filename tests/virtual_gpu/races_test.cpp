@@ -135,6 +135,23 @@ TEST_F(RaceTest, AReportNamesBothOperationsAndTheBytes) {
                                          "of the 4000 bytes of device 0"));
 }
 
+// A stream may be destroyed before its work is done; what comes later is not ordered after it.
+TEST_F(RaceTest, AStreamIsNotOrderedAfterOneThatWasDestroyed) {
+  const DeviceArray<float> x(kSize);
+  const DeviceArray<float> y(kSize);
+  const Stream other;
+  {
+    const Stream destroyed;
+    check(fill(destroyed.get(), x.data(), 1, kSize));
+  }
+  check(fill(other.get(), y.data(), 1, kSize));
+  check(poll(other.get()));
+  const Stream later;
+  check(fill(later.get(), x.data(), 2, kSize));
+  check(poll(later.get()));
+  EXPECT_THAT(reported_kinds(), ElementsAre("race"));
+}
+
 TEST_F(RaceTest, ReadingTogetherIsNoRace) {
   const DeviceArray<float> x(iota(kSize));
   const DeviceArray<float> y(iota(kSize));

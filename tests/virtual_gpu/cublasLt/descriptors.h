@@ -32,12 +32,6 @@ struct Layout {
   std::int64_t leading = 0;
 
   std::size_t element_bytes() const { return type == CUDA_R_32F ? 4 : 2; }
-  /// From the first element to behind the last one.
-  std::size_t span_bytes() const {
-    return columns == 0 || rows == 0
-               ? 0
-               : (static_cast<std::size_t>(leading) * (columns - 1) + rows) * element_bytes();
-  }
 };
 
 struct Preference {

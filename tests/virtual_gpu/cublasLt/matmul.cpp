@@ -120,7 +120,17 @@ void enqueue(Machine& machine, Stream& stream, const Problem& problem, void* wor
              std::size_t workspace_bytes) {
   Operation operation{.name = intern("cublasLtMatmul")};
   const auto touch = [&](const Operand& operand, bool writes) {
-    operation.accesses.push_back({operand.data, operand.layout.span_bytes(), writes, true});
+    const Layout& layout = operand.layout;
+    const std::size_t column = layout.rows * layout.element_bytes();
+    const std::size_t stride = static_cast<std::size_t>(layout.leading) * layout.element_bytes();
+    const auto* begin = static_cast<const std::byte*>(operand.data);
+    if (column == stride) {
+      operation.accesses.push_back({begin, column * layout.columns, writes, true});
+      return;
+    }
+    for (std::size_t j = 0; j < layout.columns; ++j) {
+      operation.accesses.push_back({begin + j * stride, column, writes, true});
+    }
   };
   touch(problem.a, false);
   touch(problem.b, false);

@@ -55,6 +55,8 @@ constexpr ErrorText kErrors[] = {
     LOCKFLIGHT_ERROR(cudaErrorNoKernelImageForDevice,
                      "no kernel image is available for execution on the device"),
     LOCKFLIGHT_ERROR(cudaErrorInvalidResourceHandle, "invalid resource handle"),
+    LOCKFLIGHT_ERROR(cudaErrorIllegalState,
+                     "the operation cannot be performed in the present state"),
     LOCKFLIGHT_ERROR(cudaErrorSymbolNotFound, "named symbol not found"),
     LOCKFLIGHT_ERROR(cudaErrorNotReady, "device not ready"),
     LOCKFLIGHT_ERROR(cudaErrorIllegalAddress, "an illegal memory access was encountered"),
@@ -83,6 +85,10 @@ constexpr ErrorText kErrors[] = {
     LOCKFLIGHT_ERROR(cudaErrorStreamCaptureUnjoined, "capturing stream has unjoined work"),
     LOCKFLIGHT_ERROR(cudaErrorStreamCaptureIsolation,
                      "dependency created on uncaptured work in another stream"),
+    LOCKFLIGHT_ERROR(cudaErrorCapturedEvent,
+                     "operation not permitted on an event last recorded in a capturing stream"),
+    LOCKFLIGHT_ERROR(cudaErrorStreamCaptureWrongThread,
+                     "attempt to terminate a thread-local capture sequence from another thread"),
     LOCKFLIGHT_ERROR(cudaErrorUnknown, "unknown error"),
 };
 #undef LOCKFLIGHT_ERROR

@@ -11,6 +11,7 @@
 
 using virtual_gpu::Access;
 using virtual_gpu::call;
+using virtual_gpu::Captures;
 using virtual_gpu::intern;
 using virtual_gpu::Machine;
 using virtual_gpu::Memory;
@@ -26,8 +27,9 @@ cudaError_t allocate(Machine& machine, void** memory, std::size_t bytes, int spa
     return cudaErrorInvalidValue;
   }
   *memory = nullptr;
-  if (bytes == 0) {
-    return cudaSuccess;
+  const cudaError_t safe = Captures::check_safe(machine);
+  if (bytes == 0 || safe != cudaSuccess) {
+    return safe;
   }
   *memory = machine.memory.allocate(space, bytes);
   return virtual_gpu::error_if(*memory == nullptr, cudaErrorMemoryAllocation);
@@ -35,8 +37,9 @@ cudaError_t allocate(Machine& machine, void** memory, std::size_t bytes, int spa
 
 // Waits first until nothing runs on the devices that could use the memory, as the real one does.
 cudaError_t release(Machine& machine, void* memory, bool pinned, const char* function) {
-  if (memory == nullptr) {
-    return cudaSuccess;
+  const cudaError_t safe = Captures::check_safe(machine);
+  if (memory == nullptr || safe != cudaSuccess) {
+    return safe;
   }
   const int space = machine.memory.space_of(memory);
   const auto allocation = machine.memory.find(memory);
@@ -117,6 +120,10 @@ cudaError_t copy(Machine& machine, const Copy& c, cudaMemcpyKind kind, Stream* s
   }
   if (c.bytes == 0) {
     return cudaSuccess;
+  }
+  const bool pageable = c.to_space == Memory::kNowhere || c.from_space == Memory::kNowhere;
+  if (stream->captured && (waits || pageable)) {
+    return Captures::refuse(stream->captured);
   }
   if (!c.fits(kind)) {
     machine.report("wrong direction",
@@ -208,6 +215,10 @@ LOCKFLIGHT_API cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size
 LOCKFLIGHT_API cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes,
                                       cudaMemcpyKind kind) {
   return call(__func__, [&](Machine& m) {
+    const cudaError_t safe = Captures::check_safe(m);
+    if (safe != cudaSuccess) {
+      return safe;
+    }
     return copy(m, Copy(m, to, from, bytes), kind, m.find(cudaStreamLegacy), true, "cudaMemcpy");
   });
 }

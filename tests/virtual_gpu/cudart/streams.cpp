@@ -10,6 +10,7 @@
 #include "virtual_gpu/cudart/call.h"
 
 using virtual_gpu::call;
+using virtual_gpu::Captures;
 using virtual_gpu::Event;
 using virtual_gpu::intern;
 using virtual_gpu::Machine;
@@ -66,6 +67,10 @@ cudaError_t record(Machine& machine, Event* event, Stream* stream) {
                                                event->device, *stream->name));
     return cudaErrorInvalidResourceHandle;
   }
+  event->captured = stream->captured;
+  if (stream->captured) {
+    return cudaSuccess;
+  }
   const auto time = std::make_shared<std::chrono::steady_clock::time_point>();
   event->time = time;
   event->record = machine.scheduler.enqueue(
@@ -121,6 +126,10 @@ LOCKFLIGHT_API cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 LOCKFLIGHT_API cudaError_t cudaDeviceSynchronize() {
   return call(__func__, [&](Machine& m) {
     const int device = m.hosts.current_device();
+    const cudaError_t safe = Captures::check_safe(m);
+    if (safe != cudaSuccess) {
+      return safe;
+    }
     return m.scheduler.wait([&] { return m.scheduler.query(device); },
                             fmt::format("cudaDeviceSynchronize of device {}", device));
   });
@@ -136,6 +145,9 @@ LOCKFLIGHT_API cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t 
     }
     if (flags != 0) {
       return cudaErrorInvalidValue;
+    }
+    if (waiting->captured || awaited->captured) {
+      return Captures::wait(*waiting, *awaited);
     }
     if (awaited->record) {  // nothing to wait for if it was never recorded
       m.scheduler.enqueue(*waiting,
@@ -173,6 +185,9 @@ LOCKFLIGHT_API cudaError_t cudaEventQuery(cudaEvent_t event) {
     if (found == nullptr) {
       return cudaErrorInvalidResourceHandle;
     }
+    if (found->captured) {
+      return Captures::refuse(found->captured);
+    }
     const cudaError_t status = m.scheduler.query(found->record);
     if (status == cudaErrorNotReady) {
       m.hosts.ask("polls cudaEventQuery of " + Machine::describe(*found->record));
@@ -186,6 +201,9 @@ LOCKFLIGHT_API cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     const Event* const found = m.find(event);
     if (found == nullptr) {
       return cudaErrorInvalidResourceHandle;
+    }
+    if (found->captured) {
+      return Captures::refuse(found->captured);
     }
     const auto recorded = found->record;
     if (!recorded) {

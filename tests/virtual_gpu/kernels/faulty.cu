@@ -14,6 +14,23 @@ __global__ void swap_neighbours(bool planted, float* y, const float* x) {
   y[i] = copy[i / 64 * 64 + (i + 32) % 64];
 }
 
+__global__ void read_and_overwrite(bool planted, float* y) {
+  __shared__ float one;
+  if (threadIdx.x == 0) {
+    one = 1;
+  }
+  __syncthreads();
+  y[threadIdx.x] = one;
+  if (planted) {
+    __syncwarp();
+  } else {
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) {
+    one = 2;
+  }
+}
+
 __global__ void meet(bool planted, float* y) {
   if (planted && threadIdx.x >= 32) {
     __syncthreads();
@@ -57,6 +74,10 @@ __global__ void fill_to_the_end(bool planted, float* y, int n) {
   }
 }
 
+__global__ void copy_at_once(bool planted, float* y, const float* x, int n) {
+  memcpy(y, x, (planted ? n + 1 : n) * sizeof(float));
+}
+
 __global__ void shift(bool planted, float* y, const float* x) {
   const unsigned i = 4 * threadIdx.x;
   if (planted && i + 4 < 32) {
@@ -94,6 +115,10 @@ cudaError_t swap_neighbours(cudaStream_t stream, bool planted, float* y, const f
   return launch<kernels::swap_neighbours>(stream, {.blocks = 1, .threads = 256}, planted, y, x);
 }
 
+cudaError_t read_and_overwrite(cudaStream_t stream, bool planted, float* y) {
+  return launch<kernels::read_and_overwrite>(stream, {.blocks = 1, .threads = 256}, planted, y);
+}
+
 cudaError_t meet(cudaStream_t stream, bool planted, float* y) {
   return launch<kernels::meet>(stream, {.blocks = 1, .threads = 64}, planted, y);
 }
@@ -115,12 +140,17 @@ cudaError_t fill_to_the_end(cudaStream_t stream, bool planted, float* y, int n) 
   return launch<kernels::fill_to_the_end>(stream, shape, planted, y, n);
 }
 
+cudaError_t copy_at_once(cudaStream_t stream, bool planted, float* y, const float* x, int n) {
+  return launch<kernels::copy_at_once>(stream, {.blocks = 1, .threads = 1}, planted, y, x, n);
+}
+
 cudaError_t shift(cudaStream_t stream, bool planted, float* y, const float* x) {
   return launch<kernels::shift>(stream, {.blocks = 1, .threads = 8}, planted, y, x);
 }
 
-cudaError_t add_next(cudaStream_t stream, bool planted, float* y, float* x, int n) {
-  const LaunchShape shape{.blocks = static_cast<unsigned>(n / 64), .threads = 64};
+cudaError_t add_next(cudaStream_t stream, bool planted, float* y, float* x, int n, int threads) {
+  const LaunchShape shape{.blocks = static_cast<unsigned>(n / threads),
+                          .threads = static_cast<unsigned>(threads)};
   return launch<kernels::add_next>(stream, shape, planted, y, x, n);
 }
 

@@ -13,23 +13,34 @@
 
 namespace virtual_gpu {
 
-struct Registration {
-  HostThread thread;
-  ~Registration() {
-    if (thread.id != 0) {
-      const Lock lock;
-      std::erase(machine().hosts.threads_, &thread);
-    }
+namespace {
+
+// By its own destructor's time a thread may call again, from another one's destructor: then it
+// registers anew.
+thread_local HostThread* mine = nullptr;
+
+struct Leave {
+  ~Leave() {
+    const Lock lock;
+    machine().hosts.leave(mine);
+    mine = nullptr;
   }
 };
 
+}  // namespace
+
 HostThread& Hosts::current() {
-  thread_local Registration registration;
-  if (registration.thread.id == 0) {
-    registration.thread.id = gettid();
-    threads_.push_back(&registration.thread);
+  if (mine == nullptr) {
+    thread_local const Leave leave;
+    mine = new HostThread{.id = gettid()};
+    threads_.push_back(mine);
   }
-  return registration.thread;
+  return *mine;
+}
+
+void Hosts::leave(HostThread* thread) {
+  std::erase(threads_, thread);
+  delete thread;
 }
 
 void Hosts::ask(std::string what) {

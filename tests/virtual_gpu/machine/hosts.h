@@ -28,6 +28,9 @@ class Hosts {
   HostThread& current();
   int current_device() { return current().device; }
 
+  /// The thread ends.
+  void leave(HostThread* thread);
+
   /// Marks the calling thread as one that asks, and got no as an answer.
   void ask(std::string what);
   /// The thread does something else than to ask.
@@ -42,7 +45,6 @@ class Hosts {
   std::vector<std::string> describe() const;
 
  private:
-  friend struct Registration;
   bool waits(const HostThread& thread) const {
     return !thread.waits.empty() && thread.asked + 10 >= tick_;
   }

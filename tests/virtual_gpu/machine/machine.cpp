@@ -120,6 +120,52 @@ void Machine::destroy(Event* event) {
   delete event;
 }
 
+Stream* Machine::make_lane(const Stream& captured) {
+  Stream* lane = make_stream(captured.device, true, captured.priority);
+  living_streams_.erase(lane);  // no handle of it leaves the machine
+  lane->name = intern("a graph's copy of " + *captured.name);
+  return lane;
+}
+
+Graph* Machine::keep(std::unique_ptr<Graph> graph) {
+  Graph* const kept = graph.get();
+  if (kept != nullptr) {
+    graphs_[kept] = std::move(graph);
+  }
+  return kept;
+}
+
+GraphExec* Machine::keep(std::unique_ptr<GraphExec> exec) {
+  GraphExec* const kept = exec.get();
+  graph_execs_[kept] = std::move(exec);
+  return kept;
+}
+
+Graph* Machine::find(cudaGraph_t graph) {
+  const auto found = graphs_.find(graph);
+  if (found == graphs_.end()) {
+    report("bad handle", "a graph is used that does not exist, or no longer");
+    return nullptr;
+  }
+  return found->second.get();
+}
+
+GraphExec* Machine::find(cudaGraphExec_t exec) {
+  const auto found = graph_execs_.find(exec);
+  if (found == graph_execs_.end()) {
+    report("bad handle", "an instantiated graph is used that does not exist, or no longer");
+    return nullptr;
+  }
+  return found->second.get();
+}
+
+void Machine::destroy(Graph* graph) { graphs_.erase(graph); }
+
+void Machine::destroy(GraphExec* exec) {
+  exec->retire(*this);
+  graph_execs_.erase(exec);
+}
+
 void Machine::reset(int device) {
   for (const auto& stream : streams_) {
     if (stream->device == device && !stream->destroyed) {
@@ -158,8 +204,16 @@ void Machine::report_leaks() {
       report("leak", fmt::format("{} is never destroyed", *stream->name));
     }
   }
+  report_leaked_handles();
+}
+
+void Machine::report_leaked_handles() {
   if (!events_.empty()) {
     report("leak", fmt::format("{} events are never destroyed", events_.size()));
+  }
+  if (!graphs_.empty() || !graph_execs_.empty()) {
+    report("leak", fmt::format("{} graphs and {} instantiated graphs are never destroyed",
+                               graphs_.size(), graph_execs_.size()));
   }
 }
 

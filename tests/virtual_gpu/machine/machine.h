@@ -21,6 +21,7 @@
 
 #include "virtual_gpu/machine/calls.h"
 #include "virtual_gpu/machine/config.h"
+#include "virtual_gpu/machine/graph.h"
 #include "virtual_gpu/machine/history.h"
 #include "virtual_gpu/machine/hosts.h"
 #include "virtual_gpu/machine/kernels.h"
@@ -49,6 +50,7 @@ class Machine {
   Scheduler scheduler;
   Kernels kernels;
   Signals signals;
+  Captures captures;
   std::vector<Device> devices;
 
   int device_count() const { return static_cast<int>(devices.size()); }
@@ -64,6 +66,15 @@ class Machine {
   Event* make_event(int device, bool timing);
   Event* find(cudaEvent_t event);
   void destroy(Event* event);
+  /// A stream of a graph, which stands for one that was captured.
+  Stream* make_lane(const Stream& captured);
+  /// nullptr for nullptr.
+  Graph* keep(std::unique_ptr<Graph> graph);
+  GraphExec* keep(std::unique_ptr<GraphExec> exec);
+  Graph* find(cudaGraph_t graph);
+  GraphExec* find(cudaGraphExec_t exec);
+  void destroy(Graph* graph);
+  void destroy(GraphExec* exec);
   /// Frees all that belongs to a device, as if it were new.
   void reset(int device);
 
@@ -84,10 +95,13 @@ class Machine {
   };
   void check_order(const Operation& operation, const Access& access);
   static std::string describe(const Mark& mark);
+  void report_leaked_handles();
   Component take_component();
 
   History history_;
   std::unordered_set<Event*> events_;
+  std::unordered_map<void*, std::unique_ptr<Graph>> graphs_;
+  std::unordered_map<void*, std::unique_ptr<GraphExec>> graph_execs_;
   std::vector<Component> free_components_;  // of streams that are over
   std::uint32_t components_ = 0;
   std::set<std::string> reported_races_;

@@ -41,6 +41,11 @@ struct Operation {
   std::function<std::string()> waits_for;
   bool without_lock = false;  ///< `run` is the program's own code
 
+  /// Makes what a graph that holds this operation enqueues; nothing: a copy.
+  std::function<Operation()> again;
+  /// Called when it has its place in the order of its stream.
+  std::function<void(const OperationPointer&)> enqueued;
+
   // Kept by the scheduler.
   enum class State { queued, started, running, done, failed };
   State state = State::queued;
@@ -58,6 +63,7 @@ struct Operation {
     ready = nullptr;
     run = nullptr;
     waits_for = nullptr;
+    again = nullptr;
   }
   bool ended() const { return state == State::done || state == State::failed; }
 };

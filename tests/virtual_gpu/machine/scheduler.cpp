@@ -39,6 +39,10 @@ int Scheduler::whim() {
 // The default stream waits for all others of its device that block, and they for it.
 // Source: CUDA Runtime API, "Stream synchronization behavior".
 OperationPointer Scheduler::enqueue(Stream& stream, Operation operation) {
+  if (stream.captured) {
+    stream.captured.capture->add(stream, std::move(operation));
+    return nullptr;
+  }
   start_watching();
   auto made = std::make_shared<Operation>(std::move(operation));
   made->stream = &stream;
@@ -62,6 +66,10 @@ OperationPointer Scheduler::enqueue(Stream& stream, Operation operation) {
   }
   stream.last = made;
   ++progress_;
+  if (made->enqueued) {
+    made->enqueued(made);
+    made->enqueued = nullptr;  // it may hold on to what holds on to the operation
+  }
   return made;
 }
 
@@ -211,6 +219,9 @@ cudaError_t Scheduler::query(const OperationPointer& operation) {
 }
 
 cudaError_t Scheduler::query(const Stream& stream) {
+  if (stream.captured) {
+    return Captures::refuse(stream.captured);
+  }
   if (stream.failed != cudaSuccess) {
     return stream.failed;
   }
@@ -225,7 +236,7 @@ cudaError_t Scheduler::query(int device) {
   cudaError_t worst = cudaSuccess;
   for (const Stream* stream : streams_) {
     const bool gone = stream->destroyed && stream->queue.empty();
-    if (!gone && (device == -1 || stream->device == device)) {
+    if (!gone && !stream->captured && (device == -1 || stream->device == device)) {
       const cudaError_t status = query(*stream);
       worst = worst == cudaSuccess || status == cudaErrorNotReady ? status : worst;
     }

@@ -33,7 +33,8 @@ class Scheduler {
   int whim();
   void add(Stream* stream) { streams_.push_back(stream); }
 
-  /// Puts it at the end of the stream, after what the host knows to have run.
+  /// Puts it at the end of the stream, after what the host knows to have run.  nullptr if the
+  /// stream is being captured.
   OperationPointer enqueue(Stream& stream, Operation operation);
 
   /// What else a replacement library does behind the program's back.

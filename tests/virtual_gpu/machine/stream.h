@@ -11,6 +11,7 @@
 #include <cuda_runtime_api.h>
 
 #include "virtual_gpu/machine/clock.h"
+#include "virtual_gpu/machine/graph.h"
 #include "virtual_gpu/machine/operation.h"
 
 namespace virtual_gpu {
@@ -28,6 +29,7 @@ struct Stream {
   std::uint32_t begin = 0;           ///< its time before its first operation
   Clock clock;                       ///< after the operation that ran last
   cudaError_t failed = cudaSuccess;  ///< why nothing runs here any more
+  CapturePoint captured;             ///< what it captures, if it does
   bool destroyed = false;            ///< by the program; what is queued still runs
 };
 
@@ -35,6 +37,7 @@ struct Event {
   int device = 0;
   bool timing = false;
   OperationPointer record;  ///< the last one
+  CapturePoint captured;    ///< the last one, if its stream was being captured
   /// When the record ran.
   std::shared_ptr<std::chrono::steady_clock::time_point> time;
 };

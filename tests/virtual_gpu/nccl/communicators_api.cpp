@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "virtual_gpu/nccl/library.h"
+#include "virtual_gpu/nccl/rendezvous.h"
 
 using virtual_gpu::call;
 using virtual_gpu::Communicators;

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "virtual_gpu/nccl/reduce.h"
+#include "virtual_gpu/nccl/rendezvous.h"
 
 namespace virtual_gpu {
 namespace {
@@ -46,125 +46,6 @@ const char* name_of(Transfer::Kind kind) {
   return "ncclAllGather";
 }
 
-/// Sender and receiver, or the connection of all ranks.
-std::pair<int, int> connection(const Transfer& t) {
-  switch (t.kind) {
-    case Transfer::Kind::send:
-      return {t.comm->rank, t.peer};
-    case Transfer::Kind::receive:
-      return {t.peer, t.comm->rank};
-    default:
-      return {-1, -1};
-  }
-}
-
-void end(const TransferPointer& transfer) {
-  transfer->over = true;
-  if (const auto launch = transfer->launch.lock()) {
-    --launch->open;
-  }
-}
-
-// Drops what belongs to operations that were abandoned.
-void clean(std::deque<TransferPointer>& queue) {
-  while (!queue.empty() && queue.front()->launch.expired()) {
-    queue.pop_front();
-  }
-}
-
-void match(Clique::Queue& queue) {
-  for (;;) {
-    clean(queue.sends);
-    clean(queue.receives);
-    if (queue.sends.empty() || queue.receives.empty()) {
-      return;
-    }
-    const TransferPointer send = std::exchange(queue.sends.front(), nullptr);
-    const TransferPointer receive = std::exchange(queue.receives.front(), nullptr);
-    queue.sends.pop_front();
-    queue.receives.pop_front();
-    const auto from = send->launch.lock();
-    const auto to = receive->launch.lock();
-    if (send->count != receive->count || send->type != receive->type) {
-      to->machine.report("nccl mismatch", describe(*send) + " meets " + describe(*receive));
-    }
-    std::memmove(receive->to, send->from, std::min(send->bytes(), receive->bytes()));
-    to->operation->clock.join(from->begin);
-    end(send);
-    end(receive);
-  }
-}
-
-bool same_collective(const Transfer& a, const Transfer& b) {
-  return a.kind == b.kind && a.count == b.count && a.type == b.type &&
-         (a.kind != Transfer::Kind::all_reduce || a.reduction == b.reduction);
-}
-
-// What each rank gets.  Into memory of its own first, because buffers may be in place.
-std::vector<std::byte> result_of(Machine& machine, const std::vector<TransferPointer>& ranks) {
-  const Transfer& first = *ranks[0];
-  std::vector<const void*> from;
-  for (const TransferPointer& rank : ranks) {
-    from.push_back(rank->from);
-  }
-  if (first.kind == Transfer::Kind::all_reduce) {
-    std::vector<std::byte> sum(first.bytes());
-    if (!reduce(first.type, first.reduction, from, first.count, sum.data())) {
-      machine.report("unsupported", describe(first) + ": this type or reduction is not emulated");
-    }
-    return sum;
-  }
-  std::vector<std::byte> all;
-  for (const void* part : from) {
-    const auto* bytes = static_cast<const std::byte*>(part);
-    all.insert(all.end(), bytes, bytes + first.bytes());
-  }
-  return all;
-}
-
-void complete(Machine& machine, const std::vector<TransferPointer>& ranks) {
-  if (std::ranges::any_of(ranks, [](const auto& rank) { return rank->launch.expired(); })) {
-    return;  // of one rank the operation was abandoned
-  }
-  const std::vector<std::byte> result = result_of(machine, ranks);
-  for (const TransferPointer& rank : ranks) {
-    std::memcpy(rank->to, result.data(), result.size());
-    for (const TransferPointer& other : ranks) {
-      rank->launch.lock()->operation->clock.join(other->launch.lock()->begin);
-    }
-  }
-  std::ranges::for_each(ranks, end);
-}
-
-void post_collective(Machine& machine, const TransferPointer& transfer) {
-  Clique& clique = *transfer->comm->clique;
-  const std::uint64_t number = transfer->comm->collectives++;
-  Clique::Collective& collective = clique.collectives[number];
-  for (const TransferPointer& other : collective.by_rank) {
-    if (other && !same_collective(*other, *transfer)) {
-      machine.report("nccl mismatch", describe(*other) + " meets " + describe(*transfer));
-      return;  // nobody gets on from here: a deadlock, as with the real library
-    }
-  }
-  collective.by_rank.resize(clique.members.size());
-  collective.by_rank[transfer->comm->rank] = transfer;
-  if (++collective.arrived == static_cast<int>(clique.members.size())) {
-    const auto ranks = std::move(collective.by_rank);
-    clique.collectives.erase(number);
-    complete(machine, ranks);
-  }
-}
-
-void post(Machine& machine, const TransferPointer& transfer) {
-  if (!transfer->point_to_point()) {
-    post_collective(machine, transfer);
-    return;
-  }
-  Clique::Queue& queue = transfer->comm->clique->queues[connection(*transfer)];
-  (transfer->kind == Transfer::Kind::send ? queue.sends : queue.receives).push_back(transfer);
-  match(queue);
-}
-
 void check_accesses(const Launch& launch) {
   for (const TransferPointer& t : launch.transfers) {
     if (t->withdrawn) {
@@ -195,8 +76,33 @@ std::string waits_for(const Launch& launch) {
   return text;
 }
 
+std::shared_ptr<Launch> make_launch(Machine& machine,
+                                    const std::vector<TransferPointer>& transfers) {
+  auto launch = std::make_shared<Launch>(
+      Launch{.machine = machine, .transfers = transfers, .open = transfers.size(), .begin = {}});
+  for (const TransferPointer& transfer : transfers) {
+    transfer->launch = launch;
+    auto& open = transfer->comm->transfers;
+    std::erase_if(open, [](const std::weak_ptr<Transfer>& t) { return t.expired(); });
+    open.push_back(transfer);
+  }
+  return launch;
+}
+
+Operation make_operation(const std::shared_ptr<Launch>& launch);
+
+// What a graph enqueues: the same transfers once more.
+Operation make_again(Machine& machine, const std::vector<TransferPointer>& transfers) {
+  std::vector<TransferPointer> copies;
+  for (const TransferPointer& transfer : transfers) {
+    copies.push_back(std::make_shared<Transfer>(*transfer));
+  }
+  return make_operation(make_launch(machine, copies));
+}
+
 Operation make_operation(const std::shared_ptr<Launch>& launch) {
   const auto& transfers = launch->transfers;
+  ncclComm* const comm = transfers[0]->comm;
   Operation operation{.name = intern(transfers.size() == 1
                                          ? describe(*transfers[0])
                                          : fmt::format("group of {} with {}", transfers.size(),
@@ -213,11 +119,18 @@ Operation make_operation(const std::shared_ptr<Launch>& launch) {
   operation.ready = [launch](const Operation&) { return launch->open == 0; };
   operation.run = [launch](const Operation&) { check_accesses(*launch); };
   operation.waits_for = [launch] { return waits_for(*launch); };
+  operation.again = [&machine = launch->machine, transfers] {
+    return make_again(machine, transfers);
+  };
+  operation.enqueued = [comm](const OperationPointer& self) { comm->last = self; };
+  if (comm->last) {
+    operation.behind.push_back(comm->last);
+  }
   return operation;
 }
 
 // The streams of a communicator's calls meet in its operation, and go on after it.
-void enqueue(Machine& machine, ncclComm& comm, const std::shared_ptr<Launch>& launch) {
+void enqueue(Machine& machine, const std::shared_ptr<Launch>& launch) {
   Operation operation = make_operation(launch);
   Stream& first = *launch->transfers[0]->stream;
   std::vector<Stream*> others;
@@ -229,12 +142,12 @@ void enqueue(Machine& machine, ncclComm& comm, const std::shared_ptr<Launch>& la
       }
     }
   }
-  if (comm.last) {
-    operation.behind.push_back(comm.last);
+  if (first.captured && !others.empty()) {
+    machine.report("unsupported", "several streams in one group of NCCL that is captured");
   }
-  comm.last = machine.scheduler.enqueue(first, std::move(operation));
+  const OperationPointer enqueued = machine.scheduler.enqueue(first, std::move(operation));
   for (Stream* other : others) {
-    machine.scheduler.enqueue(*other, {.name = intern("wait for NCCL"), .after = {comm.last}});
+    machine.scheduler.enqueue(*other, {.name = intern("wait for NCCL"), .after = {enqueued}});
   }
 }
 
@@ -294,42 +207,16 @@ std::string Group::waits_for() const {
 
 void Group::submit(Machine& machine) {
   std::vector<ncclComm*> comms;
-  std::map<ncclComm*, std::shared_ptr<Launch>> launches;
+  std::map<ncclComm*, std::vector<TransferPointer>> by_comm;
   for (const TransferPointer& transfer : transfers_) {
-    auto& launch = launches[transfer->comm];
-    if (!launch) {
+    if (by_comm[transfer->comm].empty()) {
       comms.push_back(transfer->comm);
-      launch = std::make_shared<Launch>(Launch{.machine = machine, .transfers = {}, .begin = {}});
     }
-    launch->transfers.push_back(transfer);
-    ++launch->open;
-    transfer->launch = launch;
-    transfer->comm->transfers.push_back(transfer);
+    by_comm[transfer->comm].push_back(transfer);
     --transfer->comm->unsubmitted;
   }
   for (ncclComm* comm : comms) {
-    std::erase_if(comm->transfers, [](const std::weak_ptr<Transfer>& t) { return t.expired(); });
-    enqueue(machine, *comm, launches[comm]);
-  }
-}
-
-void withdraw(ncclComm& comm) {
-  for (const std::weak_ptr<Transfer>& weak : comm.transfers) {
-    const TransferPointer transfer = weak.lock();
-    if (!transfer || transfer->over) {
-      continue;
-    }
-    Clique& clique = *comm.clique;
-    if (transfer->point_to_point()) {
-      Clique::Queue& queue = clique.queues[connection(*transfer)];
-      std::erase(queue.sends, transfer);
-      std::erase(queue.receives, transfer);
-    }
-    for (auto& [number, collective] : clique.collectives) {
-      std::ranges::replace(collective.by_rank, transfer, TransferPointer());
-    }
-    transfer->withdrawn = true;
-    end(transfer);
+    enqueue(machine, make_launch(machine, by_comm[comm]));
   }
 }
 

@@ -72,7 +72,4 @@ class Group {
   std::vector<std::shared_ptr<Transfer>> transfers_;
 };
 
-/// Takes all transfers of a communicator out of the queues: it is aborted.
-void withdraw(ncclComm& comm);
-
 }  // namespace virtual_gpu

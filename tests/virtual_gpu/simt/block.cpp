@@ -136,7 +136,8 @@ void Block::finish(unsigned thread) {
 void Block::release_barrier() {
   at_barrier_ = 0;
   trace.next_segment();
-  for (unsigned i = 0; i < threads_.size(); ++i) {
+  for (std::size_t k = 0; k < threads_.size(); ++k) {
+    const auto i = static_cast<unsigned>(nth(k, threads_.size(), launch_.order));
     if (threads_[i].state == State::at_barrier) {
       threads_[i].state = State::released;
       released_.push_back(i);

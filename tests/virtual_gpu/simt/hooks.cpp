@@ -20,6 +20,12 @@ void in_pieces(const void* place, std::size_t bytes, simt::Access how) {
   }
 }
 
+void in_pieces_if_traced(const void* place, std::size_t bytes, simt::Access how) {
+  if (simt::trace.covers(reinterpret_cast<std::uintptr_t>(place))) {
+    in_pieces(place, bytes, how);
+  }
+}
+
 }  // namespace
 
 extern "C" {
@@ -51,5 +57,26 @@ void __tsan_write_range(void* place, std::size_t bytes) {
   in_pieces(place, bytes, simt::Access::write);
 }
 void __tsan_vptr_update(void*, void*) {}
+
+// g++ makes calls of these out of loops and of large values, and has no hooks for them.  The linker
+// puts the wrappers in their place (--wrap).
+void* __real_memcpy(void* to, const void* from, std::size_t bytes);
+void* __real_memmove(void* to, const void* from, std::size_t bytes);
+void* __real_memset(void* to, int value, std::size_t bytes);
+
+void* __wrap_memcpy(void* to, const void* from, std::size_t bytes) {
+  in_pieces_if_traced(from, bytes, simt::Access::read);
+  in_pieces_if_traced(to, bytes, simt::Access::write);
+  return __real_memcpy(to, from, bytes);
+}
+void* __wrap_memmove(void* to, const void* from, std::size_t bytes) {
+  in_pieces_if_traced(from, bytes, simt::Access::read);
+  in_pieces_if_traced(to, bytes, simt::Access::write);
+  return __real_memmove(to, from, bytes);
+}
+void* __wrap_memset(void* to, int value, std::size_t bytes) {
+  in_pieces_if_traced(to, bytes, simt::Access::write);
+  return __real_memset(to, value, bytes);
+}
 
 }  // extern "C"

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
 #include <dlfcn.h>
@@ -42,10 +41,15 @@ std::uint64_t atomic(void* place, std::size_t bytes, std::uint64_t operand, std:
                                              std::uint64_t compare)) {
   trace.access(reinterpret_cast<std::uintptr_t>(place), static_cast<unsigned>(bytes),
                Access::relaxed_write, true);
-  std::uint64_t old = 0;
-  std::memcpy(&old, place, bytes);
-  const std::uint64_t changed = change(old, operand, compare);
-  std::memcpy(place, &changed, bytes);
+  if (bytes == sizeof(std::uint32_t)) {
+    auto* word = static_cast<std::uint32_t*>(place);
+    const std::uint32_t old = *word;
+    *word = static_cast<std::uint32_t>(change(old, operand, compare));
+    return old;
+  }
+  auto* word = static_cast<std::uint64_t*>(place);
+  const std::uint64_t old = *word;
+  *word = change(old, operand, compare);
   return old;
 }
 
@@ -72,7 +76,7 @@ void simt_run(const simt::Launch& launch, const simt::Host& host) {
   using simt::trace;
   simt::position.block_size = launch.block;
   simt::position.grid_size = launch.grid;
-  trace.begin_launch(launch, host);
+  trace.begin_launch(host);
   simt::block.prepare(launch);
   const std::size_t blocks = std::size_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   for (std::size_t k = 0; k < blocks; ++k) {

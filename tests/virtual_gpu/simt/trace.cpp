@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -42,6 +43,11 @@ const char* verb(Access how) {
   return how == Access::read || how == Access::relaxed_read ? "reads" : "writes";
 }
 
+std::string name(unsigned thread, Dimensions block) {
+  return "thread " + std::to_string(thread) + " of block (" + std::to_string(block.x) + ", " +
+         std::to_string(block.y) + ", " + std::to_string(block.z) + ")";
+}
+
 std::uintptr_t address_of(const char& symbol) { return reinterpret_cast<std::uintptr_t>(&symbol); }
 
 }  // namespace
@@ -50,6 +56,7 @@ void Trace::map(const Host& host) {
   memory_bytes_ = host.memory_end - host.memory_begin;
   cells_ = static_cast<Cell*>(reserve(memory_bytes_ / 2 * sizeof(Cell)));
   lines_ = static_cast<std::uint64_t*>(reserve((memory_bytes_ >> kPageShift) * sizeof(*lines_)));
+  is_dirty_ = static_cast<bool*>(reserve((memory_bytes_ >> kPageShift) * sizeof(*is_dirty_)));
   shared_begin_ = address_of(__bss_start);
   shared_bytes_ = address_of(_end) - shared_begin_;
   shared_cells_ = static_cast<Cell*>(reserve((shared_bytes_ / 2 + 1) * sizeof(Cell)));
@@ -57,12 +64,11 @@ void Trace::map(const Host& host) {
   stacks_bytes_ = Stacks::kAllBytes;
 }
 
-void Trace::begin_launch(const Launch& launch, const Host& host) {
+void Trace::begin_launch(const Host& host) {
   if (cells_ == nullptr) {
     map(host);
   }
   host_ = host;
-  kernel_ = launch.kernel->name;
   saturated_ = false;
   if (segment_ > kLastSegment / 2) {
     forget();
@@ -90,14 +96,21 @@ void Trace::next_segment() {
 
 // Segments start anew, so no old stamp may be left.
 void Trace::forget() {
-  std::ranges::sort(dirty_);
-  dirty_.erase(std::unique(dirty_.begin(), dirty_.end()), dirty_.end());
   for (const std::uint32_t page : dirty_) {
+    is_dirty_[page] = false;
     madvise(cells_ + page * kCellsInPage, kCellsInPage * sizeof(Cell), MADV_DONTNEED);
   }
   dirty_.clear();
   std::memset(shared_cells_, 0, (shared_bytes_ / 2 + 1) * sizeof(Cell));
   segment_ = 1;
+}
+
+void Trace::touch_page(std::uint32_t page) {
+  touched_.push_back(page);
+  if (!is_dirty_[page]) {
+    is_dirty_[page] = true;
+    dirty_.push_back(page);
+  }
 }
 
 void Trace::end_launch() {
@@ -120,7 +133,6 @@ void Trace::end_launch() {
   }
   tell(read, false);
   tell(written, true);
-  dirty_.insert(dirty_.end(), touched_.begin(), touched_.end());
   touched_.clear();
 }
 
@@ -170,24 +182,27 @@ void Trace::relaxed(Cell& cell, Access how, std::uint32_t floor) {
   cell.write = stamp_ | kShared;
 }
 
-// `other` is a stamp of this launch, or for shared memory of this block.
+// `other` is a stamp of this launch, or for shared memory of this block.  Of several readers it
+// names one, which need not be the one that races.
 void Trace::check(const Cell& cell, std::uint32_t other, const char* other_does,
                   const char* this_does, std::uint32_t floor) {
   const bool is_read = *other_does == 'r';
-  const bool race = concurrent(other) || (is_read && (other & kOtherBlock) != 0) ||
-                    (is_read && (other & kShared) != 0 && (other >> kSegmentShift) == segment_);
-  if (!race || saturated_) {
+  const bool by_other_block = is_read && (other & kOtherBlock) != 0;
+  const bool by_other_warp =
+      is_read && (other & kShared) != 0 && (other >> kSegmentShift) == segment_;
+  if (saturated_ || !(concurrent(other) || by_other_block || by_other_warp)) {
     return;
   }
-  const Dimensions a = block_of(other);
-  const Dimensions b = blocks_.back().block;
+  const std::string who = concurrent(other) ? name(other & kThreadMask, block_of(other))
+                          : by_other_block  ? "a thread of another block"
+                                            : "a thread of another warp";
   const bool shared = floor == block_floor_ && in_shared_memory(cell);
   const std::size_t index = shared ? &cell - shared_cells_ : &cell - cells_;
   report(
       shared ? "shared memory race" : "race in a kernel",
-      "thread %u of block (%u, %u, %u) %s and thread %u of block (%u, %u, %u) %s %s %#zx; nothing "
-      "orders them: a missing __syncthreads, or two threads that share an element",
-      other & kThreadMask, a.x, a.y, a.z, other_does, thread_, b.x, b.y, b.z, this_does,
+      "%s %s and %s %s %s %#zx; nothing orders them: a missing __syncthreads, or two threads that "
+      "share an element",
+      who.c_str(), other_does, name(thread_, blocks_.back().block).c_str(), this_does,
       shared ? "shared memory at" : "memory at",
       2 * index + (shared ? shared_begin_ : host_.memory_begin));
 }
@@ -198,10 +213,9 @@ bool Trace::in_shared_memory(const Cell& cell) const {
 
 void Trace::uninitialised(const Cell& cell) {
   if (in_shared_memory(cell)) {
-    const Dimensions block = blocks_.back().block;
     report("uninitialised shared memory",
-           "thread %u of block (%u, %u, %u) reads shared memory that no thread of its block wrote",
-           thread_, block.x, block.y, block.z);
+           "%s reads shared memory that no thread of its block wrote",
+           name(thread_, blocks_.back().block).c_str());
   }
 }
 
@@ -211,19 +225,15 @@ void Trace::elsewhere(std::uintptr_t address, unsigned bytes, Access how) {
   if (in_library) {
     return;
   }
-  const Dimensions block = blocks_.back().block;
   report("host memory in a kernel",
-         "thread %u of block (%u, %u, %u) %s %u bytes at %#zx, which is neither device nor pinned "
-         "memory",
-         thread_, block.x, block.y, block.z, verb(how), bytes, address);
+         "%s %s %u bytes at %#zx, which is neither device nor pinned memory",
+         name(thread_, blocks_.back().block).c_str(), verb(how), bytes, address);
   throw Abandoned();
 }
 
 void Trace::misaligned(std::uintptr_t address, unsigned bytes, Access how) {
-  const Dimensions block = blocks_.back().block;
-  report("misaligned access",
-         "thread %u of block (%u, %u, %u) %s %u bytes at %#zx, which is no multiple of %u", thread_,
-         block.x, block.y, block.z, verb(how), bytes, address, bytes);
+  report("misaligned access", "%s %s %u bytes at %#zx, which is no multiple of %u",
+         name(thread_, blocks_.back().block).c_str(), verb(how), bytes, address, bytes);
   throw Abandoned();
 }
 

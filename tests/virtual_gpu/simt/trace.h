@@ -24,7 +24,7 @@ struct Abandoned {};
 
 class Trace {
  public:
-  void begin_launch(const Launch& launch, const Host& host);
+  void begin_launch(const Host& host);
   void begin_block(Dimensions block);
   /// All threads of the block have passed a barrier.
   void next_segment();
@@ -57,6 +57,11 @@ class Trace {
     if (aligned && (address & (bytes - 1)) != 0) [[unlikely]] {
       misaligned(address, bytes, how);
     }
+  }
+
+  /// Whether the address lies in device, pinned or shared memory.
+  bool covers(std::uintptr_t address) const {
+    return address - host_.memory_begin < memory_bytes_ || address - shared_begin_ < shared_bytes_;
   }
 
   /// Reports something that is wrong with the launch: once of each kind.
@@ -144,10 +149,11 @@ class Trace {
   void touch(std::uintptr_t offset) {
     std::uint64_t& lines = lines_[offset >> kPageShift];
     if (lines == 0) {
-      touched_.push_back(static_cast<std::uint32_t>(offset >> kPageShift));
+      touch_page(static_cast<std::uint32_t>(offset >> kPageShift));
     }
     lines |= std::uint64_t{1} << (offset >> kLineShift) % 64;
   }
+  void touch_page(std::uint32_t page);
   void map(const Host& host);
   void forget();
   struct Range {  // of cells
@@ -159,12 +165,12 @@ class Trace {
   bool in_shared_memory(const Cell& cell) const;
 
   Host host_{};
-  const char* kernel_ = "";
   std::uintptr_t memory_bytes_ = 0;
   Cell* cells_ = nullptr;
   std::uint64_t* lines_ = nullptr;      // by page: those that this launch touched
   std::vector<std::uint32_t> touched_;  // pages that this launch touched
-  std::vector<std::uint32_t> dirty_;    // pages with stamps since forget(), some twice
+  bool* is_dirty_ = nullptr;            // by page: whether it has stamps
+  std::vector<std::uint32_t> dirty_;    // such pages
 
   std::uintptr_t shared_begin_ = 0;
   std::uintptr_t shared_bytes_ = 0;
