@@ -1,5 +1,7 @@
 #include "lockflight/ops/matmul.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 
 #include "ops/op_test.h"
@@ -15,8 +17,14 @@ struct Case {
 
 // Below, at and beyond one piece of the CPU's (128 x 384), and from where it straightens a
 // transposed b.
-constexpr Case kCases[] = {{1, 1, 1},     {1, 7, 5},     {3, 1, 17},    {13, 31, 29},
-                           {127, 129, 3}, {128, 17, 37}, {131, 389, 3}, {257, 385, 5}};
+constexpr auto kCases = std::to_array<Case>({{1, 1, 1},
+                                             {1, 7, 5},
+                                             {3, 1, 17},
+                                             {13, 31, 29},
+                                             {127, 129, 3},
+                                             {128, 17, 37},
+                                             {131, 389, 3},
+                                             {257, 385, 5}});
 
 class MatmulTest : public OpTest {};
 
