@@ -54,7 +54,7 @@ class Bf16Test : public OpTest {
       const Floats actual = floats(bf16[i]);
       const Floats expected = floats(f32[i]);
       for (std::size_t j = 0; j < expected.size(); ++j) {
-        const double exact = static_cast<double>(expected[j]);
+        const auto exact = static_cast<double>(expected[j]);
         ASSERT_NEAR(static_cast<double>(actual[j]), exact, tolerance * std::abs(exact) + 1e-6)
             << "element " << j;
       }
@@ -198,13 +198,15 @@ TEST_P(Bf16Test, Attention) {
 
 TEST_P(Bf16Test, Embedding) {
   constexpr std::int64_t kV = 11;
-  const Shape outputs = {2, 17, kC};
+  constexpr std::int64_t kB = 2;
+  constexpr std::int64_t kT = 17;
+  const Shape outputs = {kB, kT, kC};
   expect_the_same_rounded([&](DType type) {
-    const TensorView tokens = tensor({2, 17}, tokens_below(kV, 2 * 17));
+    const TensorView tokens = tensor({kB, kT}, tokens_below(kV, kB * kT));
     const TensorView y = unset(outputs, type);
     const TensorView dtoken = filled({kV, kC}, 0.5F);
-    const TensorView dposition = filled({17, kC}, 0.5F);
-    embedding(queue(), y, tokens, parameter({kV, kC}, "tokens"), parameter({17, kC}, "positions"));
+    const TensorView dposition = filled({kT, kC}, 0.5F);
+    embedding(queue(), y, tokens, parameter({kV, kC}, "tokens"), parameter({kT, kC}, "positions"));
     embedding_backward(queue(), dtoken, dposition, activation(type, outputs, "dy"), tokens);
     return Results{y, dtoken, dposition};
   });
