@@ -91,7 +91,7 @@ StagePlan read_stage(const JsonObject& json) {
 
 std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Placement& placement) {
   std::vector<StagePlan> stages;
-  int layer = 0;
+  std::int64_t layer = 0;
   for (const JsonObject& json : file.objects("stages")) {
     const auto number = static_cast<int>(stages.size());
     const StagePlan& stage = stages.emplace_back(read_stage(json));
@@ -106,6 +106,10 @@ std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Place
     if (stage.rank != placement.rank_of(number)) {
       json.refuse("rank", fmt::format("is {}, but the schedule runs stage {} on rank {}",
                                       stage.rank, number, placement.rank_of(number)));
+    }
+    if (std::cmp_greater(stage.recomputed.size(), stage.layers)) {
+      json.refuse("recomputed", fmt::format("names {} layers, but the stage has {}",
+                                            stage.recomputed.size(), stage.layers));
     }
     layer += stage.layers;
   }
@@ -157,7 +161,7 @@ RankMemory read_memory(const JsonObject& json) {
   return memory;
 }
 
-Prediction read_prediction(const JsonObject& json) {
+Prediction read_prediction(const JsonObject& json, int ranks) {
   Prediction prediction{.source = json.text("source"),
                         .step_seconds = json.number("step_seconds"),
                         .idle_share = json.number("idle_share"),
@@ -169,7 +173,21 @@ Prediction read_prediction(const JsonObject& json) {
                                .host = rank.number("host"),
                                .tail = rank.number("tail")});
   }
+  if (static_cast<int>(prediction.idle.size()) != ranks) {
+    json.refuse("idle", fmt::format("is of {} ranks, but the schedule has {}",
+                                    prediction.idle.size(), ranks));
+  }
   return prediction;
+}
+
+void check_limit(const JsonObject& file, const Plan& plan) {
+  for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
+    if (plan.memory[rank].arena_bytes() > plan.memory_limit_bytes) {
+      file.refuse("memory_limit_bytes",
+                  fmt::format("is {}, but rank {} needs {}", plan.memory_limit_bytes, rank,
+                              plan.memory[rank].arena_bytes()));
+    }
+  }
 }
 
 Plan read_plan(const JsonObject& file) {
@@ -197,7 +215,10 @@ Plan read_plan(const JsonObject& file) {
                                       plan.ranks()));
   }
   plan.memory_limit_bytes = file.bytes("memory_limit_bytes");
-  plan.prediction = read_prediction(file.object("prediction"));
+  if (plan.memory_limit_bytes != 0) {
+    check_limit(file, plan);
+  }
+  plan.prediction = read_prediction(file.object("prediction"), plan.ranks());
   return plan;
 }
 

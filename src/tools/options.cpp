@@ -126,32 +126,20 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> w-base
 CLI::Option* add_device(CLI::App& app, std::string& device) {
   return app
       .add_option("--device", device,
                   "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-<<<<<<< HEAD
-=======
-=======
       ->type_name("NAME");
 }
 
->>>>>>> w-base
 CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
   return app
       .add_option("--recompute", recompute,
                   "Layers that keep only their input, and run forward again before their "
-                  "backward: never, when-needed (as few as --memory forces) or always")
+                  "backward: never, when-needed (where --memory forces it) or always")
       ->check(CLI::IsMember({"never", "when-needed", "always"}))
-<<<<<<< HEAD
->>>>>>> w-three
-=======
->>>>>>> w-base
       ->type_name("NAME");
 }
 

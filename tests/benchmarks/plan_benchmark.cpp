@@ -89,9 +89,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   using Sizes = std::vector<lockflight::schedule::PipelineSize>;
   for (const auto& size : largest ? Sizes{{1024, 4096, 1}} : Sizes{{64, 512, 4}, {1024, 256, 1}}) {
-    if (!largest) {
-      add("lower", lower, size);
-    }
+    add("lower", lower, size);
     add("prove", prove, size);
     add("simulate", simulate, size);
   }

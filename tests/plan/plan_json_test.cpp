@@ -85,6 +85,17 @@ TEST(PlanJsonTest, NamesWhatContradictsTheRestAndItsPlace) {
        "/memory"},
       {[](Json& j) { j["memory"][0]["step_peak_bytes"] = std::int64_t{1} << 40; },
        "memory[0].step_peak_bytes is 1099511627776, more than", "/memory/0/step_peak_bytes"},
+      {[](Json& j) { j["stages"][0]["layers"] = 2147483647; }, "stages[1].first_layer is",
+       "/stages/1/first_layer"},
+      {[](Json& j) { j["stages"][0]["recomputed"] = {"a", "b", "c", "d", "e", "f", "g"}; },
+       "stages[0].recomputed names 7 layers, but the stage has", "/stages/0/recomputed"},
+      {[](Json& j) { j["memory_limit_bytes"] = 1000; },
+       "memory_limit_bytes is 1000, but rank 0 needs", "/memory_limit_bytes"},
+      {[](Json& j) { j["prediction"]["idle"].erase(0); },
+       "prediction.idle is of 2 ranks, but the schedule has 3", "/prediction/idle"},
+      {[](Json& j) { j["prediction"]["step_seconds"] = -1; },
+       "prediction.step_seconds is -1, expected a number", "/prediction/step_seconds"},
+      {[](Json& j) { j["prediction"].erase("idle"); }, "prediction.idle is missing", "/prediction"},
       {[](Json& j) { j["memory"] = 7; }, "memory is 7, expected a list", "/memory"},
   };
   const Json good = Json::parse(plan_to_json(small_plan()));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,45 @@ TEST_P(PlantedTest, AWrongChannelIsADeadlock) {
     program.ranks[0].streams[send->stream].channel += 100;
   });
   EXPECT_THAT(found, Contains(HasSubstr("deadlock: ")));
+}
+
+// Both ranks send first, on the stream on which they also receive.
+TEST_P(PlantedTest, OppositeTransfersOnOneStreamAreADeadlock) {
+  {
+    World world = World::threads({.ranks = 2,
+                                  .deadline = std::chrono::seconds(20),
+                                  .device = DeviceKind::cuda,
+                                  .cuda_transport = CudaTransport::in_process});
+    std::vector<std::unique_ptr<Stream>> streams;
+    std::vector<Tensor> tensors;
+    for (int rank = 0; rank < 2; ++rank) {
+      Stream& stream = *streams.emplace_back(world.device(rank).make_stream(StreamRole::transfer));
+      const Tensor& tensor = tensors.emplace_back(world.device(rank).empty({{4}}));
+      const std::vector<float> values(4);
+      stream.upload(tensor, values.data());
+      world.transport(rank).send(stream, tensor, {.peer = 1 - rank, .channel = rank});
+      world.transport(rank).recv(stream, tensor, {.peer = 1 - rank, .channel = 1 - rank});
+    }
+    EXPECT_THROW(world.device(0).synchronize(), Error);
+    world.transport(0).abort("planted");
+    EXPECT_THROW(world.device(1).synchronize(), Error);
+  }
+  const auto reports = virtual_gpu::take_reports();
+  ASSERT_FALSE(reports.empty());
+  EXPECT_EQ(reports.front().kind, "deadlock");
+}
+
+TEST_P(PlantedTest, WorkWithAnotherDeviceCurrentIsNamed) {
+  {
+    World world = World::threads(
+        {.ranks = 2, .device = DeviceKind::cuda, .cuda_transport = CudaTransport::in_process});
+    const auto stream = world.device(0).make_stream(StreamRole::transfer);
+    const auto other = world.device(1).make_event();
+    EXPECT_ANY_THROW(stream->record(*other); world.device(0).synchronize());
+  }
+  const auto reports = virtual_gpu::take_reports();
+  ASSERT_FALSE(reports.empty());
+  EXPECT_EQ(reports.front().kind, "wrong device");
 }
 
 }  // namespace

@@ -126,6 +126,19 @@ TEST_F(CommandTest, DataThatIsNoneIs65) {
                  "24929");
 }
 
+TEST_F(CommandTest, ABadProfileIs65WithLineAndColumn) {
+  const std::string path = scratch_ / "bad.json";
+  const Words train = tiny_training() + all_outputs() + Words{"--profile", path};
+  const Words plan = {"plan", "--device-profile", path};
+  train::write_file(path, "{\n \"format\": soup}");
+  expect_refusal(train, 65, path + ": line 2, column 12: this is no JSON");
+  expect_refusal(plan, 65, path + ": line 2, column 12: this is no JSON");
+  train::write_file(path, "{\"format\": \"lockflight profile\",\n\"version\": -1}");
+  expect_refusal(train, 65, path + ": line 2, column 12: version is -1");
+  train::write_file(path, "{\"format\": \"lockflight device profile\",\n\"version\": 1}");
+  expect_refusal(plan, 65, path + ": line 1, column 1: name is missing");
+}
+
 TEST_F(CommandTest, AnOutputThatCannotBeOpenedIs74) {
   for (const char* option : {"--trace", "--loss-curve", "--loss-log"}) {
     const Outcome outcome = run(tiny_training() + Words{option, "missing/file"});

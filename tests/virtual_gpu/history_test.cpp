@@ -71,7 +71,7 @@ TEST(HistoryTest, FindsTheSameRacesAsAListOfAllAccesses) {
         clocks[stream].join(clocks[below(kStreams)]);
       }
       clocks[stream].set(stream, ++times[stream]);
-      const Mark who{static_cast<std::uint32_t>(stream), times[stream], &kName};
+      const Mark who{static_cast<std::uint32_t>(stream), times[stream], 0, &kName, &kName};
       const bool writes = below(2) == 0;
       const auto race = history.note(begin, end, writes, who, clocks[stream]);
       ASSERT_EQ(race.has_value(), naive.races(begin, end, writes, who, clocks[stream]))

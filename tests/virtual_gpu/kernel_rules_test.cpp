@@ -119,7 +119,7 @@ TEST_F(KernelRuleTest, AReportNamesThreadsAndBlocks) {
   const auto reports = virtual_gpu::take_reports();
   ASSERT_EQ(reports.size(), 1);
   EXPECT_THAT(reports[0].text,
-              HasSubstr("add_next (operation 1 of device 0 stream 1): thread 32 of block (0, 0, 0) "
+              HasSubstr("add_next (operation 1 of device 0 stream 1): thread 31 of block (0, 0, 0) "
                         "reads and thread 32 of block (0, 0, 0) writes"));
 }
 

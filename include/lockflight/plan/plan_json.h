@@ -16,7 +16,8 @@ std::string plan_to_json(const Plan& plan);
 /// Throws DataError, with one sentence that names `where` (a file), line and column, and the key,
 /// if the text is no JSON, of another version, lacks something, has a number out of its range, or
 /// contradicts itself: stages that do not follow one another, a stage on another rank than its
-/// schedule says, a schedule that cannot be lowered, memory for another number of ranks.
+/// schedule says, a schedule that cannot be lowered, memory for another number of ranks or beyond
+/// the limit.
 Plan plan_from_json(std::string_view text, const std::string& where = "plan");
 
 }  // namespace lockflight

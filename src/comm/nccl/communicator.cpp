@@ -116,12 +116,14 @@ void Communicator::abort() noexcept {
   if (comm_ == nullptr) {
     return;
   }
-  ncclComm_t comm = std::exchange(comm_, nullptr);
-  registered_.clear();
   std::promise<void> done;
   const std::future<void> ended = done.get_future();
-  std::thread([comm, device = device_.number(), promise = std::move(done)]() mutable {
+  std::thread([comm = std::exchange(comm_, nullptr), registered = std::exchange(registered_, {}),
+               device = device_.number(), promise = std::move(done)]() mutable {
     cudaSetDevice(device);
+    for (void* handle : registered) {
+      ncclCommDeregister(comm, handle);
+    }
     ncclCommAbort(comm);
     promise.set_value();
   }).detach();

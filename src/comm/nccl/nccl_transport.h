@@ -70,7 +70,6 @@ class NcclTransport final : public Transport {
   };
 
   Connection& connection(const std::vector<int>& members, int channel);
-  Connection& connection(const Route& route);
   void open(const CommunicatorKey& key);
   void exchange(const Links& links);
   void gather_and_add(cuda::Queue& queue, const TensorView& values, Connection& connection);

@@ -4,6 +4,16 @@
 #include "device/cpu/cpu_device.h"
 
 namespace lockflight::cpu {
+namespace {
+
+// Of nothing there may be no address.
+void copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes != 0) {
+    std::memcpy(to, from, bytes);
+  }
+}
+
+}  // namespace
 
 CpuStream::CpuStream(CpuDevice& device, std::shared_ptr<TaskQueue> queue)
     : device_(device), queue_(std::move(queue)) {}
@@ -30,11 +40,11 @@ void CpuStream::wait(Event& event) {
 void CpuStream::time(std::int64_t* nanoseconds) { enqueue(Time{nanoseconds}); }
 
 void CpuStream::upload(const TensorView& to, const void* from) {
-  enqueue(Kernel{[to, from](Team& /*team*/) { std::memcpy(to.data(), from, to.bytes()); }});
+  enqueue(Kernel{[to, from](Team& /*team*/) { copy(to.data(), from, to.bytes()); }});
 }
 
 void CpuStream::download(void* to, const TensorView& from) {
-  enqueue(Kernel{[to, from](Team& /*team*/) { std::memcpy(to, from.data(), from.bytes()); }});
+  enqueue(Kernel{[to, from](Team& /*team*/) { copy(to, from.data(), from.bytes()); }});
 }
 
 }  // namespace lockflight::cpu

@@ -31,8 +31,9 @@ void StreamClock::rebase() {
 
 void StreamClock::stamp(cudaStream_t stream, std::int64_t* nanoseconds, std::int32_t action) {
   if (unused_.empty()) {
-    check(cudaEventCreateWithFlags(&unused_.emplace_back(), cudaEventDefault),
-          "cudaEventCreateWithFlags");
+    cudaEvent_t made = nullptr;
+    check(cudaEventCreateWithFlags(&made, cudaEventDefault), "cudaEventCreateWithFlags");
+    unused_.push_back(made);
   }
   cudaEvent_t event = unused_.back();
   check(cudaEventRecord(event, stream), "cudaEventRecord");

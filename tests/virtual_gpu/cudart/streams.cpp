@@ -63,7 +63,7 @@ cudaError_t record(Machine& machine, Event* event, Stream* stream) {
   }
   if (event->device != stream->device) {
     machine.report("wrong device", fmt::format("an event of device {} is recorded on {}",
-                                               event->device, stream->name));
+                                               event->device, *stream->name));
     return cudaErrorInvalidResourceHandle;
   }
   const auto time = std::make_shared<std::chrono::steady_clock::time_point>();
@@ -102,7 +102,7 @@ LOCKFLIGHT_API cudaError_t cudaStreamQuery(cudaStream_t stream) {
     if (found == nullptr) {
       return cudaErrorInvalidResourceHandle;
     }
-    m.hosts.ask("polls cudaStreamQuery of " + found->name);
+    m.hosts.ask("polls cudaStreamQuery of " + *found->name);
     return m.scheduler.query(*found);
   });
 }
@@ -114,7 +114,7 @@ LOCKFLIGHT_API cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
       return cudaErrorInvalidResourceHandle;
     }
     return m.scheduler.wait([&] { return m.scheduler.query(*found); },
-                            "cudaStreamSynchronize of " + found->name);
+                            "cudaStreamSynchronize of " + *found->name);
   });
 }
 

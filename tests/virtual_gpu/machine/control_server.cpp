@@ -17,7 +17,7 @@ constexpr ControlTable kTable = {
     .take_reports =
         [] {
           const Lock lock;
-          return machine().reports.take();
+          return machine().take_reports();
         },
     .set_order =
         [](const std::string& order) {

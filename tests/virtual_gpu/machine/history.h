@@ -17,9 +17,11 @@ namespace virtual_gpu {
 
 /// An operation as histories remember it.
 struct Mark {
-  std::uint32_t stream;     ///< its component in clocks
-  std::uint32_t time;       ///< its own time there
-  const std::string* what;  ///< lives for ever
+  std::uint32_t stream;      ///< its component in clocks
+  std::uint32_t time;        ///< its own time there
+  std::uint32_t position;    ///< on the stream, from 1
+  const std::string* what;   ///< lives for ever, and so does
+  const std::string* where;  ///< the name of the stream
 };
 
 struct Race {

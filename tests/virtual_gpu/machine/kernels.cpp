@@ -151,7 +151,7 @@ cudaError_t Kernels::launch(Registered* kernel, dim3 grid, dim3 block, void** ar
   }
   if (stream->device != machine_.hosts.current_device()) {
     machine_.report("wrong device", fmt::format("{} is launched on {} while device {} is current",
-                                                *kernel->short_name, stream->name,
+                                                *kernel->short_name, *stream->name,
                                                 machine_.hosts.current_device()));
     return cudaErrorInvalidResourceHandle;
   }

@@ -47,16 +47,39 @@ Machine::Machine()
 Stream* Machine::make_stream(int device, bool non_blocking, int priority) {
   auto stream = std::make_unique<Stream>();
   stream->device = device;
-  stream->index = static_cast<std::uint32_t>(stream_names_.size());
+  const Component component = take_component();
+  stream->index = component.index;
+  stream->begin = component.time;
   stream->non_blocking = non_blocking;
   stream->priority = priority;
-  stream->name = fmt::format("device {} stream {}", device, next_stream_[device]++);
-  stream_names_.push_back(intern(stream->name));
+  stream->name = intern(fmt::format("device {} stream {}", device, next_stream_[device]++));
   streams_.push_back(std::move(stream));
   Stream* const made = streams_.back().get();
   living_streams_.insert(made);
   scheduler.add(made);
   return made;
+}
+
+// Clocks stay small: the component of a stream that is over serves another one, once the host, and
+// so whatever is enqueued from then on, comes after all that the old stream did.
+Machine::Component Machine::take_component() {
+  const auto known = [this](const Component& c) { return scheduler.host().at(c.index) >= c.time; };
+  const auto found = std::ranges::find_if(free_components_, known);
+  if (found == free_components_.end()) {
+    return {.index = components_++, .time = 0};
+  }
+  const Component component = *found;
+  free_components_.erase(found);
+  return component;
+}
+
+void Machine::retire(const Stream& stream) {
+  free_components_.push_back({stream.index, stream.begin + stream.enqueued});
+}
+
+std::vector<Report> Machine::take_reports() {
+  reported_races_.clear();
+  return reports.take();
 }
 
 Stream* Machine::find(cudaStream_t stream) {
@@ -132,7 +155,7 @@ void Machine::report_leaks() {
   }
   for (const auto& stream : streams_) {
     if (living_streams_.contains(stream.get())) {
-      report("leak", fmt::format("{} is never destroyed", stream->name));
+      report("leak", fmt::format("{} is never destroyed", *stream->name));
     }
   }
   if (!events_.empty()) {
@@ -142,11 +165,11 @@ void Machine::report_leaks() {
 
 std::string Machine::describe(const Operation& operation) {
   return fmt::format("{} (operation {} of {})", *operation.name, operation.position,
-                     operation.stream->name);
+                     *operation.stream->name);
 }
 
-std::string Machine::describe(const Mark& mark) const {
-  return fmt::format("{} (operation {} of {})", *mark.what, mark.time, *stream_names_[mark.stream]);
+std::string Machine::describe(const Mark& mark) {
+  return fmt::format("{} (operation {} of {})", *mark.what, mark.position, *mark.where);
 }
 
 void Machine::check(const Operation& operation, const Access& access) {
@@ -175,8 +198,11 @@ void Machine::check(const Operation& operation, const Access& access) {
 
 void Machine::check_order(const Operation& operation, const Access& access) {
   const auto begin = reinterpret_cast<std::uintptr_t>(access.begin);
-  const Mark who{
-      .stream = operation.stream->index, .time = operation.position, .what = operation.name};
+  const Mark who{.stream = operation.stream->index,
+                 .time = operation.time,
+                 .position = operation.position,
+                 .what = operation.name,
+                 .where = operation.stream->name};
   const auto race = history_.note(begin, begin + access.bytes, access.writes, who, operation.clock);
   if (!race) {
     return;

@@ -57,6 +57,10 @@ class Machine {
   /// nullptr, after a report, if it is no living stream.  The null stream is the current device's.
   Stream* find(cudaStream_t stream);
   void destroy(Stream* stream);
+  /// The destroyed stream has run all that it held.
+  void retire(const Stream& stream);
+  /// The reports so far; what they told is told again if it happens again.
+  std::vector<Report> take_reports();
   Event* make_event(int device, bool timing);
   Event* find(cudaEvent_t event);
   void destroy(Event* event);
@@ -74,12 +78,18 @@ class Machine {
   static std::string describe(const Operation& operation);
 
  private:
+  struct Component {  // of clocks
+    std::uint32_t index;
+    std::uint32_t time;
+  };
   void check_order(const Operation& operation, const Access& access);
-  std::string describe(const Mark& mark) const;
+  static std::string describe(const Mark& mark);
+  Component take_component();
 
   History history_;
   std::unordered_set<Event*> events_;
-  std::vector<const std::string*> stream_names_;  // by index in clocks
+  std::vector<Component> free_components_;  // of streams that are over
+  std::uint32_t components_ = 0;
   std::set<std::string> reported_races_;
   std::vector<std::unique_ptr<Stream>> streams_;  // the dead too: operations refer to them
   std::unordered_set<Stream*> living_streams_;    // those that the program made

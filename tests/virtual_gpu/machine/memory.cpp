@@ -31,19 +31,38 @@ std::size_t room_of(std::size_t bytes) {
 
 unsigned char* at(std::uintptr_t address) { return reinterpret_cast<unsigned char*>(address); }
 
-// Large pieces go back to the system, and read as zeros.
-void overwrite_freed(std::uintptr_t begin, std::size_t bytes) {
-  constexpr std::size_t kPage = 4096;
-  constexpr std::size_t kLarge = std::size_t{1} << 20;
-  if (bytes < kLarge) {
-    std::memset(at(begin), kFreedByte, bytes);
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kSheet = std::size_t{1} << 21;
+
+// A file in memory full of kFreshByte.
+int sheet() {
+  static const int file = [] {
+    const int made = static_cast<int>(syscall(SYS_memfd_create, "fresh", 0));
+    const std::vector<unsigned char> bytes(kSheet, kFreshByte);
+    if (made < 0 || write(made, bytes.data(), bytes.size()) != static_cast<ssize_t>(kSheet)) {
+      std::perror("virtual gpu: memfd_create");
+      std::abort();
+    }
+    return made;
+  }();
+  return file;
+}
+
+// Fills with `byte`.  The pages of large pieces are not written but mapped, so that they take
+// memory only when the program writes to them; they read as fresh whatever `byte` is.
+void fill(std::uintptr_t begin, std::size_t bytes, int byte) {
+  if (bytes < kSheet) {
+    std::memset(at(begin), byte, bytes);
     return;
   }
   const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
   const std::uintptr_t last = (begin + bytes) / kPage * kPage;
-  std::memset(at(begin), kFreedByte, first - begin);
-  madvise(at(first), last - first, MADV_DONTNEED);
-  std::memset(at(last), kFreedByte, begin + bytes - last);
+  std::memset(at(begin), byte, first - begin);
+  std::memset(at(last), byte, begin + bytes - last);
+  for (std::uintptr_t piece = first; piece < last; piece += kSheet) {
+    syscall(SYS_mmap, piece, std::min(kSheet, last - piece), PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, sheet(), 0L);
+  }
 }
 
 }  // namespace
@@ -83,7 +102,7 @@ void* Memory::allocate(int number, std::size_t bytes) {
   }
   space.alive[begin] = bytes;
   space.used += bytes;
-  std::memset(at(begin), kFreshByte, bytes);
+  fill(begin, bytes, kFreshByte);
   std::memset(at(begin + bytes), kRedByte, room_of(bytes) - bytes);
   return at(begin);
 }
@@ -120,7 +139,7 @@ bool Memory::release(int number, void* pointer, std::string* damage) {
     *damage = fmt::format("the byte {} past the end of the {} bytes at {:#x} was written to",
                           written - red, bytes, begin);
   }
-  overwrite_freed(begin, bytes);
+  fill(begin, bytes, kFreedByte);
   space.used -= bytes;
   space.alive.erase(found);
   space.freed[begin] = bytes;

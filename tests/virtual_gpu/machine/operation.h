@@ -46,7 +46,8 @@ struct Operation {
   State state = State::queued;
   Stream* stream = nullptr;
   std::uint64_t number = 0;    ///< in order of enqueueing
-  std::uint32_t position = 0;  ///< on its stream, from 1; its time on the stream's clock
+  std::uint32_t position = 0;  ///< on its stream, from 1
+  std::uint32_t time = 0;      ///< on the stream's component of clocks
   Clock clock;                 ///< at first what its host knew, then what it knows itself
 
   /// Lets go of what is not needed any more when it has ended.

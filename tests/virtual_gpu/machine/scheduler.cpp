@@ -44,6 +44,7 @@ OperationPointer Scheduler::enqueue(Stream& stream, Operation operation) {
   made->stream = &stream;
   made->number = ++numbers_;
   made->position = ++stream.enqueued;
+  made->time = stream.begin + made->position;
   made->clock = host_;
   Stream* const null = machine_.devices[stream.device].default_stream;
   if (!stream.non_blocking) {
@@ -77,7 +78,7 @@ void Scheduler::start(Operation& operation) {
   for (const OperationPointer& before : operation.after) {
     operation.clock.join(before->clock);
   }
-  operation.clock.set(operation.stream->index, operation.position);
+  operation.clock.set(operation.stream->index, operation.time);
   if (operation.start) {
     operation.start(operation);
   }
@@ -170,8 +171,8 @@ int Scheduler::pump(int most) {
 }
 
 void Scheduler::drop_if_over(Stream* stream) {
-  if (stream->destroyed && stream->queue.empty()) {
-    std::erase(streams_, stream);
+  if (stream->destroyed && stream->queue.empty() && std::erase(streams_, stream) > 0) {
+    machine_.retire(*stream);
   }
 }
 

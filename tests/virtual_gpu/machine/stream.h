@@ -20,11 +20,12 @@ struct Stream {
   std::uint32_t index = 0;  ///< its component in clocks
   bool non_blocking = true;
   int priority = 0;
-  std::string name;  ///< "device 1 stream 4"
+  const std::string* name = nullptr;  ///< "device 1 stream 4"
 
   std::deque<OperationPointer> queue;
   OperationPointer last;
   std::uint32_t enqueued = 0;
+  std::uint32_t begin = 0;           ///< its time before its first operation
   Clock clock;                       ///< after the operation that ran last
   cudaError_t failed = cudaSuccess;  ///< why nothing runs here any more
   bool destroyed = false;            ///< by the program; what is queued still runs

@@ -44,7 +44,7 @@ ncclResult_t check(Nccl& library, const Transfer& transfer) {
   if (transfer.stream->device != transfer.comm->device) {
     return virtual_gpu::report(
         ncclUnhandledCudaError, "wrong device",
-        fmt::format("{} is enqueued on {}", describe(transfer), transfer.stream->name));
+        fmt::format("{} is enqueued on {}", describe(transfer), *transfer.stream->name));
   }
   for (const void* buffer : {transfer.from, static_cast<const void*>(transfer.to)}) {
     const ncclResult_t fits = check_buffer(library, transfer, buffer);

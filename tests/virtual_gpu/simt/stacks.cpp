@@ -13,7 +13,7 @@ Stacks& stacks() {
 }
 
 Stacks::Stacks() {
-  void* place = mmap(nullptr, kBytes * kCount, PROT_READ | PROT_WRITE,
+  void* place = mmap(nullptr, kAllBytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (place == MAP_FAILED) {
     std::perror("virtual gpu: no memory for the stacks of simulated threads");

@@ -15,14 +15,15 @@ class Stacks {
  public:
   static constexpr std::size_t kMostThreads = 1024;
   static constexpr std::size_t kBytes = 128 * 1024;
+  static constexpr std::size_t kCount = kMostThreads + 1;  // one more may be idle
+  static constexpr std::size_t kAllBytes = kBytes * kCount;
 
   Stacks();
   boost::context::stack_context allocate();
   void deallocate(const boost::context::stack_context& stack);
-  bool contains(std::uintptr_t address) const { return address - begin_ < kBytes * kCount; }
+  std::uintptr_t begin() const { return begin_; }
 
  private:
-  static constexpr std::size_t kCount = kMostThreads + 1;  // one more may be idle
   std::uintptr_t begin_;
   std::vector<std::size_t> free_;
 };

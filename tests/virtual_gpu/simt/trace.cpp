@@ -53,6 +53,8 @@ void Trace::map(const Host& host) {
   shared_begin_ = address_of(__bss_start);
   shared_bytes_ = address_of(_end) - shared_begin_;
   shared_cells_ = static_cast<Cell*>(reserve((shared_bytes_ / 2 + 1) * sizeof(Cell)));
+  stacks_begin_ = stacks().begin();
+  stacks_bytes_ = Stacks::kAllBytes;
 }
 
 void Trace::begin_launch(const Launch& launch, const Host& host) {
@@ -154,19 +156,6 @@ bool Trace::concurrent(std::uint32_t other) const {
   return false;  // a barrier is in between
 }
 
-void Trace::add_reader(Cell& cell) {
-  const std::uint32_t before = cell.read;
-  const std::uint32_t segment = before >> kSegmentShift;
-  std::uint32_t flags = before & kOtherBlock;
-  if (segment < (block_floor_ >> kSegmentShift)) {
-    flags |= kOtherBlock;
-  }
-  if (segment == segment_ && ((before & kShared) != 0 || concurrent(before))) {
-    flags |= kShared;
-  }
-  cell.read = stamp_ | flags;
-}
-
 void Trace::relaxed(Cell& cell, Access how, std::uint32_t floor) {
   const bool plain_write = cell.write >= floor && (cell.write & kShared) == 0;
   if (plain_write && cell.write != stamp_) {
@@ -219,7 +208,7 @@ void Trace::uninitialised(const Cell& cell) {
 void Trace::elsewhere(std::uintptr_t address, unsigned bytes, Access how) {
   const bool in_library =
       address - address_of(__ehdr_start) < address_of(_end) - address_of(__ehdr_start);
-  if (in_library || stacks().contains(address)) {
+  if (in_library) {
     return;
   }
   const Dimensions block = blocks_.back().block;

@@ -49,7 +49,9 @@ class Trace {
     } else if (address - shared_begin_ < shared_bytes_) {
       visit(shared_cells_, address - shared_begin_, bytes, how, block_floor_);
     } else {
-      elsewhere(address, bytes, how);
+      if (address - stacks_begin_ >= stacks_bytes_) {
+        elsewhere(address, bytes, how);
+      }
       return;
     }
     if (aligned && (address & (bytes - 1)) != 0) [[unlikely]] {
@@ -63,10 +65,13 @@ class Trace {
  private:
   struct Cell {
     std::uint32_t write, read;
+    bool operator==(const Cell&) const = default;
   };
   // A stamp: segment, two flags, thread.
   static constexpr unsigned kSegmentShift = 12;
+  static constexpr std::uint32_t kSegmentMask = ~std::uint32_t{0} << kSegmentShift;
   static constexpr std::uint32_t kThreadMask = 0x3ff;
+  static constexpr std::uint32_t kWarpMask = 0x3e0;
   static constexpr std::uint32_t kOtherBlock = 0x400;  // reads: by a thread of another block too
   static constexpr std::uint32_t kShared = 0x800;      // reads: by several warps; writes: relaxed
   static constexpr std::uint32_t kLastSegment = (1U << (32 - kSegmentShift)) - 1;
@@ -79,42 +84,57 @@ class Trace {
   [[gnu::always_inline]] void visit(Cell* cells, std::uintptr_t offset, unsigned bytes, Access how,
                                     std::uint32_t floor) {
     Cell* const end = cells + (offset + bytes + 1) / 2;
-    for (Cell* cell = cells + offset / 2; cell != end; ++cell) {
-      switch (how) {
-        case Access::read:
-          read(*cell, floor);
-          break;
-        case Access::write:
-          write(*cell, floor);
-          break;
-        default:
-          relaxed(*cell, how, floor);
+    for (Cell* cell = cells + offset / 2; cell != end;) {
+      const Cell before = *cell;
+      visit(*cell, how, floor);
+      const Cell after = *cell;
+      // What was always touched together is alike.
+      for (++cell; cell != end && *cell == before; ++cell) {
+        *cell = after;
       }
     }
   }
-  void read(Cell& cell, std::uint32_t floor) {
-    if (cell.write >= floor && cell.write != stamp_) {
+  [[gnu::always_inline]] void visit(Cell& cell, Access how, std::uint32_t floor) {
+    switch (how) {
+      case Access::read:
+        read(cell, floor);
+        break;
+      case Access::write:
+        write(cell, floor);
+        break;
+      default:
+        relaxed(cell, how, floor);
+    }
+  }
+  /// Whether a stamp may be of an access that nothing orders before this one.
+  bool suspicious(std::uint32_t stamp, std::uint32_t floor) const {
+    return stamp >= floor &&
+           (stamp >= (stamp_ & kSegmentMask) ? stamp != stamp_ : stamp < block_floor_);
+  }
+  [[gnu::always_inline]] void read(Cell& cell, std::uint32_t floor) {
+    if (suspicious(cell.write, floor)) {
       check(cell, cell.write, "writes", "reads", floor);
     } else if (cell.write < floor && floor == block_floor_) {
       uninitialised(cell);
     }
     if (cell.read < floor) {
       cell.read = stamp_;
-    } else if (cell.read != stamp_) {
-      add_reader(cell);
+    } else if (cell.read < (stamp_ & kSegmentMask)) {
+      cell.read = stamp_ | (cell.read < block_floor_ ? kOtherBlock : cell.read & kOtherBlock);
+    } else if (((cell.read ^ stamp_) & kWarpMask) != 0) {
+      cell.read |= kShared;
     }
   }
-  void write(Cell& cell, std::uint32_t floor) {
-    if (cell.write >= floor && cell.write != stamp_) {
+  [[gnu::always_inline]] void write(Cell& cell, std::uint32_t floor) {
+    if (suspicious(cell.write, floor)) {
       check(cell, cell.write, "writes", "writes", floor);
     }
-    if (cell.read >= floor && cell.read != stamp_) {
+    if (suspicious(cell.read, floor) || (cell.read >= floor && (cell.read & kOtherBlock) != 0)) {
       check(cell, cell.read, "reads", "writes", floor);
     }
     cell.write = stamp_;
   }
   void relaxed(Cell& cell, Access how, std::uint32_t floor);
-  void add_reader(Cell& cell);
   void check(const Cell& cell, std::uint32_t other, const char* other_does, const char* this_does,
              std::uint32_t floor);
   bool concurrent(std::uint32_t other) const;
@@ -149,6 +169,8 @@ class Trace {
   std::uintptr_t shared_begin_ = 0;
   std::uintptr_t shared_bytes_ = 0;
   Cell* shared_cells_ = nullptr;
+  std::uintptr_t stacks_begin_ = 0;
+  std::uintptr_t stacks_bytes_ = 0;
 
   std::uint32_t segment_ = 1;
   std::uint32_t stamp_ = 0;
