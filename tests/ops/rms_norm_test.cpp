@@ -26,7 +26,7 @@ struct Inputs {
     for (std::int64_t i = 0; i < N; ++i) {
       double mean_square = 0.0;
       for (std::int64_t j = 0; j < C; ++j) {
-        const double value = static_cast<double>(x[i * C + j]);
+        const auto value = static_cast<double>(x[i * C + j]);
         mean_square += value * value / static_cast<double>(C);
       }
       rstd.push_back(1.0 / std::sqrt(mean_square + static_cast<double>(kEpsilon)));
