@@ -80,7 +80,7 @@ class PlainAttention {
     for (std::int64_t s = 0; s <= t; ++s) {
       double dp = 0.0;
       for (std::int64_t d = 0; d < D; ++d) {
-        const double dy = static_cast<double>(dy_[out(b, t, h, d)]);
+        const auto dy = static_cast<double>(dy_[out(b, t, h, d)]);
         dp += dy * q(at(b, s, 2, h, d));
         dqkv[at(b, s, 2, h, d)] += p[s] / sum * dy;
       }

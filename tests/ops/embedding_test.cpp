@@ -1,5 +1,7 @@
 #include "lockflight/ops/embedding.h"
 
+#include <array>
+
 #include "ops/op_test.h"
 
 namespace lockflight::ops {
@@ -13,8 +15,8 @@ struct EmbeddingCase {
 };
 
 // One token, tokens that come often, tails, more columns than one block of threads adds up.
-constexpr EmbeddingCase kCases[] = {
-    {1, 1, 1, 1}, {3, 7, 5, 2}, {2, 131, 200, 11}, {1, 33, 257, 40}, {2, 3, 1031, 4}};
+constexpr auto kCases = std::to_array<EmbeddingCase>(
+    {{1, 1, 1, 1}, {3, 7, 5, 2}, {2, 131, 200, 11}, {1, 33, 257, 40}, {2, 3, 1031, 4}});
 
 class EmbeddingTest : public OpTest {};
 

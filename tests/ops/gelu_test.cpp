@@ -1,5 +1,6 @@
 #include "lockflight/ops/gelu.h"
 
+#include <array>
 #include <numbers>
 
 #include "ops/op_test.h"
@@ -18,7 +19,7 @@ double gelu_slope_in_double(double x) {
 }
 
 // A row for every block, tails of columns, several blocks of rows.
-constexpr Extents kExtents[] = {{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}};
+constexpr auto kExtents = std::to_array<Extents>({{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}});
 
 // N rows of C columns.
 struct Inputs {
@@ -129,7 +130,7 @@ TEST_P(GeluTest, KeepsItsRelativeAccuracyFarFromZeroAndPassesNaNOn) {
   const Floats y = values(out);
   for (std::size_t i = 0; i < 9; ++i) {
     // x / (1 + e^(-2u)) does not lose the digits that 1 + tanh(u) loses in double already.
-    const double value = static_cast<double>(x[i]);
+    const auto value = static_cast<double>(x[i]);
     const double u = std::sqrt(2.0 / std::numbers::pi) * (value + 0.044715 * value * value * value);
     const double expected = value / (1.0 + std::exp(-2.0 * u));
     EXPECT_NEAR(static_cast<double>(y[i]), expected, 1e-5 * std::abs(expected)) << x[i];

@@ -1,5 +1,7 @@
 #include "lockflight/ops/layer_norm.h"
 
+#include <array>
+
 #include "ops/op_test.h"
 
 namespace lockflight::ops {
@@ -8,9 +10,11 @@ namespace {
 constexpr float kEpsilon = 1e-4F;
 
 // One column, tails, and a row of more columns than a block has threads.
-constexpr Extents kExtents[] = {{1, 1}, {1, 2}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}};
+constexpr auto kExtents =
+    std::to_array<Extents>({{1, 1}, {1, 2}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}});
 // And of more rows than are added up in one piece.
-constexpr Extents kExtentsOfSums[] = {{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}};
+constexpr auto kExtentsOfSums =
+    std::to_array<Extents>({{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}});
 
 // N rows of C columns, with their statistics in double.
 struct Inputs {

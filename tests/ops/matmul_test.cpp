@@ -1,5 +1,7 @@
 #include "lockflight/ops/matmul.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
 
 #include "ops/op_test.h"
@@ -15,47 +17,79 @@ struct Case {
 
 // Below, at and beyond one piece of the CPU's (128 x 384), and from where it straightens a
 // transposed b.
-constexpr Case kCases[] = {{1, 1, 1},     {1, 7, 5},     {3, 1, 17},    {13, 31, 29},
-                           {127, 129, 3}, {128, 17, 37}, {131, 389, 3}, {257, 385, 5}};
+constexpr auto kCases = std::to_array<Case>({{1, 1, 1},
+                                             {1, 7, 5},
+                                             {3, 1, 17},
+                                             {13, 31, 29},
+                                             {127, 129, 3},
+                                             {128, 17, 37},
+                                             {131, 389, 3},
+                                             {257, 385, 5}});
 
 class MatmulTest : public OpTest {};
 
 INSTANTIATE_TEST_SUITE_P(On, MatmulTest, test::all_backends(), test::backend_name);
 
-TEST_P(MatmulTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWithBiasOrNot) {
-  for (const auto& [m, n, k] : kCases) {
-    const Floats a = normal_values(m * k, "a");
-    const Floats b = normal_values(k * n, "b");
-    const Floats bias = normal_values(n, "bias");
-    const Floats before = normal_values(m * n, "c");
-    for (int variant = 0; variant < 16; ++variant) {
-      const bool transpose_a = (variant & 1) != 0;
-      const bool transpose_b = (variant & 2) != 0;
-      const bool accumulates = (variant & 4) != 0;
-      const bool biased = (variant & 8) != 0;
-      SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << " variant " << variant);
-      Doubles expected;
-      for (std::int64_t i = 0; i < m; ++i) {
-        for (std::int64_t j = 0; j < n; ++j) {
-          double sum = accumulates ? static_cast<double>(before[i * n + j]) : 0.0;
-          sum += biased ? static_cast<double>(bias[j]) : 0.0;
-          for (std::int64_t l = 0; l < k; ++l) {
-            sum += static_cast<double>(a[transpose_a ? l * m + i : i * k + l]) *
-                   static_cast<double>(b[transpose_b ? j * k + l : l * n + j]);
-          }
-          expected.push_back(sum);
-        }
+struct Variant {
+  bool transpose_a;
+  bool transpose_b;
+  bool accumulate;
+  bool biased;
+};
+
+struct Inputs {
+  explicit Inputs(const Case& shape)
+      : a(normal_values(shape.m * shape.k, "a")),
+        b(normal_values(shape.k * shape.n, "b")),
+        c(normal_values(shape.m * shape.n, "c")),
+        bias(normal_values(shape.n, "bias")) {}
+
+  Floats a;
+  Floats b;
+  Floats c;
+  Floats bias;
+};
+
+Doubles three_loops(const Inputs& in, const Case& shape, const Variant& variant) {
+  const auto [m, n, k] = shape;
+  Doubles expected;
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = variant.accumulate ? static_cast<double>(in.c[i * n + j]) : 0.0;
+      sum += variant.biased ? static_cast<double>(in.bias[j]) : 0.0;
+      for (std::int64_t l = 0; l < k; ++l) {
+        sum += static_cast<double>(in.a[variant.transpose_a ? l * m + i : i * k + l]) *
+               static_cast<double>(in.b[variant.transpose_b ? j * k + l : l * n + j]);
       }
+      expected.push_back(sum);
+    }
+  }
+  return expected;
+}
+
+TEST_P(MatmulTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWithBiasOrNot) {
+  for (const Case& shape : kCases) {
+    const Inputs in(shape);
+    for (unsigned bits = 0; bits < 16; ++bits) {
+      const auto [m, n, k] = shape;
+      const Variant variant{.transpose_a = (bits & 1U) != 0,
+                            .transpose_b = (bits & 2U) != 0,
+                            .accumulate = (bits & 4U) != 0,
+                            .biased = (bits & 8U) != 0};
+      SCOPED_TRACE(testing::Message() << m << "x" << n << "x" << k << " variant " << bits);
+      const Doubles expected = three_loops(in, shape, variant);
+      const Shape shape_a = variant.transpose_a ? Shape{k, m} : Shape{m, k};
+      const Shape shape_b = variant.transpose_b ? Shape{n, k} : Shape{k, n};
+      const Shape shape_c = {m, n};
       in_every_way(
-          [&, m = m, n = n, k = k] {
+          [&] {
             // What is overwritten is not read.
-            const TensorView c = accumulates ? tensor({m, n}, before) : unset({m, n});
-            matmul(stream(), c, tensor(transpose_a ? Shape{k, m} : Shape{m, k}, a),
-                   tensor(transpose_b ? Shape{n, k} : Shape{k, n}, b),
-                   {.transpose_a = transpose_a,
-                    .transpose_b = transpose_b,
-                    .accumulate = accumulates,
-                    .bias = biased ? tensor({n}, bias) : TensorView()});
+            const TensorView c = variant.accumulate ? tensor(shape_c, in.c) : unset(shape_c);
+            matmul(stream(), c, tensor(shape_a, in.a), tensor(shape_b, in.b),
+                   {.transpose_a = variant.transpose_a,
+                    .transpose_b = variant.transpose_b,
+                    .accumulate = variant.accumulate,
+                    .bias = variant.biased ? tensor({shape_c.columns()}, in.bias) : TensorView()});
             return values(c);
           },
           [&](const Floats& c) { expect_close(c, expected, 1e-5); }, Alignment::matters);

@@ -1,5 +1,7 @@
 #include "lockflight/ops/rms_norm.h"
 
+#include <array>
+
 #include "ops/op_test.h"
 
 namespace lockflight::ops {
@@ -8,9 +10,10 @@ namespace {
 constexpr float kEpsilon = 1e-3F;
 
 // One column, tails, and a row of more columns than a block has threads.
-constexpr Extents kExtents[] = {{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}};
+constexpr auto kExtents = std::to_array<Extents>({{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}});
 // And of more rows than are added up in one piece.
-constexpr Extents kExtentsOfSums[] = {{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}};
+constexpr auto kExtentsOfSums =
+    std::to_array<Extents>({{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}});
 
 // N rows of C columns.
 struct Inputs {
@@ -23,7 +26,7 @@ struct Inputs {
     for (std::int64_t i = 0; i < N; ++i) {
       double mean_square = 0.0;
       for (std::int64_t j = 0; j < C; ++j) {
-        const double value = static_cast<double>(x[i * C + j]);
+        const auto value = static_cast<double>(x[i * C + j]);
         mean_square += value * value / static_cast<double>(C);
       }
       rstd.push_back(1.0 / std::sqrt(mean_square + static_cast<double>(kEpsilon)));

@@ -1,5 +1,6 @@
 #include "lockflight/ops/rope.h"
 
+#include <array>
 #include <complex>
 
 #include "ops/op_test.h"
@@ -13,14 +14,14 @@ struct RopeCase {
 };
 
 // Everything rotated, a third left as it is, tails, several pieces of positions, another base.
-const RopeCase kCases[] = {
+const auto kCases = std::to_array<RopeCase>({
     {{1, 1, 2}, {.heads = 1, .head_width = 2}},
     {{2, 3, 12}, {.heads = 1, .head_width = 4}},
     {{3, 17, 45}, {.heads = 3, .head_width = 10}},
     {{1, 70, 96}, {.heads = 2, .head_width = 32, .base = 100}},
     {{2, 300, 60}, {.heads = 2, .head_width = 20}},
     {{1, 2048, 16}, {.heads = 1, .head_width = 16}},
-};
+});
 
 // A pair of channels is a complex number, multiplied by e^(i angle).
 Doubles turned(const Floats& x, const RopeCase& c, double direction) {

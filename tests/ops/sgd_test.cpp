@@ -1,5 +1,6 @@
 #include "lockflight/ops/sgd.h"
 
+#include <array>
 #include <limits>
 
 #include <fmt/core.h>
@@ -9,7 +10,7 @@
 namespace lockflight::ops {
 namespace {
 
-constexpr std::int64_t kCounts[] = {1, 7, 64, 1024, 1025, 16384 + 9};
+constexpr auto kCounts = std::to_array<std::int64_t>({1, 7, 64, 1024, 1025, 16384 + 9});
 constexpr int kSteps = 5;
 
 Floats gradient(std::int64_t count, int step) {

@@ -1,5 +1,7 @@
 #include "lockflight/ops/swiglu.h"
 
+#include <array>
+
 #include "ops/op_test.h"
 
 namespace lockflight::ops {
@@ -12,7 +14,7 @@ double silu_slope(double gate) {
   return (silu(gate + kStep) - silu(gate - kStep)) / (2.0 * kStep);
 }
 
-constexpr Extents kExtents[] = {{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}};
+constexpr auto kExtents = std::to_array<Extents>({{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}});
 
 // N rows of F gates and F values of up.
 struct Inputs {
