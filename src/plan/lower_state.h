@@ -70,9 +70,11 @@ struct Channel {
 /// What a rank still has to do, and what it knows.
 struct RankState {
   std::vector<schedule::Action> order;
+  std::vector<bool> begins_pair;  ///< by position: it and the next action run overlapped
   std::size_t next = 0;
   std::vector<int> clock;
   std::vector<int> sends;  ///< channels
+  int second_stream = 0;   ///< that computes; 0: not used yet
 };
 
 }  // namespace lockflight::plan

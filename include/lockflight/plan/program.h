@@ -26,8 +26,8 @@ struct Boundary {
 /// From the first gradient_norm or update on, a rank's instructions are its update phase: it is
 /// enqueued when the optimizer steps, the rest with every forward and backward.
 enum class Opcode : std::uint8_t {
-  compute,        ///< run `action` on the compute stream
-  allocate,       ///< memory for the boundary in slot `slot`, in the order of the compute stream
+  compute,        ///< run `action`
+  allocate,       ///< memory for the boundary in slot `slot`, in the order of stream 0
   send,           ///< send slot `slot` to `peer`
   recv,           ///< receive slot `slot` from `peer`
   record,         ///< record `event`
@@ -49,13 +49,15 @@ struct Instruction {
   int peer = -1;
 };
 
-/// Stream 0 computes; every other stream carries the transfers of one directed edge in one
-/// direction.
+/// Stream 0 computes.  Where forwards and backwards run overlapped, a second stream computes beside
+/// it.  Every other stream carries the transfers of one directed edge in one direction.
 struct StreamUse {
   int peer = -1;     ///< -1: compute, or the tied gradients
-  int channel = -1;  ///< the same number at both ends
+  int channel = -1;  ///< the same number at both ends; -1: compute
   bool sends = false;
 };
+
+inline bool computes(const StreamUse& use) { return use.channel < 0; }
 
 struct RankProgram {
   std::vector<StreamUse> streams;
