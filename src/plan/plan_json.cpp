@@ -203,7 +203,11 @@ Plan read_plan(const JsonObject& file) {
   }
   plan.stages = read_stages(file, plan.schedule.placement);
   try {
-    plan.program = plan::lower(plan.schedule, read_ties(file, plan.schedule.stages()));
+    const bool in_schedule =
+        file.has("optimizer_in_schedule") && file.boolean("optimizer_in_schedule");
+    plan.program = plan::lower(plan.schedule, read_ties(file, plan.schedule.stages()),
+                               {.optimizer = in_schedule ? plan::OptimizerPlace::in_schedule
+                                                         : plan::OptimizerPlace::after_step});
   } catch (const PlanError& error) {
     file.refuse("schedule", fmt::format("cannot run: {}", error.what()));
   }
@@ -240,6 +244,9 @@ std::string plan_to_json(const Plan& plan) {
       {"memory", Json::array()},
       {"memory_limit_bytes", plan.memory_limit_bytes},
       {"prediction", prediction_json(plan.prediction)}};
+  if (plan::validates(plan.program)) {
+    json["optimizer_in_schedule"] = true;
+  }
   for (const StagePlan& stage : plan.stages) {
     json["stages"].push_back(stage_json(stage));
   }

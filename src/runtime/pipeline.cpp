@@ -78,14 +78,19 @@ class Pipeline::Impl {
     }
   }
 
-  StepResult forward_backward(const Batch& batch) {
+  void check_batch(const Batch& batch) const {
     check_rows("forward_backward: inputs", batch.inputs, model_.rows().inputs,
                plan_.batch_shape.rows());
     check_rows("forward_backward: targets", batch.targets, model_.rows().targets,
                plan_.batch_shape.rows());
+  }
+
+  StepResult forward_backward(const Batch& batch) {
+    check_batch(batch);
     plan::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    timeline_ = {.ranks = world_.ranks()};
     collect_timeline();
-    return {.loss = mean(done.losses), .micro_batch_losses = std::move(done.losses)};
+    return result_of(done);
   }
 
   float evaluate(const Batch& batch) {
@@ -118,13 +123,28 @@ class Pipeline::Impl {
     });
   }
 
-  void update(const UpdateWork& work) {
+  void update(const UpdateWork& work, std::size_t number = 0) {
     run([&](int rank) {
-      RankContext context = context_of(rank);
-      executors_[rank]->enqueue_update(train_.program,
-                                       {.gradient_norm = [&] { work.gradient_norm(context); },
-                                        .update = [&] { work.update(context); }});
+      const plan::Update update = update_of(work, rank, number);
+      executors_[rank]->enqueue_update(train_.program, update);
     });
+  }
+
+  std::vector<StepResult> train(std::span<const StepInput> inputs, const UpdateWork& work) {
+    std::vector<plan::Step> steps;
+    for (const StepInput& input : inputs) {
+      check_batch(*input.batch);
+      steps.push_back(
+          make_step(train_, input.batch->inputs, &input.batch->targets, options_.timeline));
+      steps.back().number += static_cast<std::uint32_t>(steps.size() - 1);
+    }
+    const std::size_t done =
+        parameters_.in_schedule() ? train_in_a_row(steps, work) : train_apart(steps, work);
+    std::vector<StepResult> results;
+    for (std::size_t i = 0; i < done; ++i) {
+      results.push_back(result_of(steps[i]));
+    }
+    return results;
   }
 
   std::vector<std::vector<float>> read_back(std::span<const std::size_t> entries) {
@@ -238,6 +258,86 @@ class Pipeline::Impl {
             .transport = world_.transport(rank)};
   }
 
+  // These return how many steps have come to a verdict.
+  std::size_t train_apart(std::vector<plan::Step>& steps, const UpdateWork& work) {
+    timeline_ = {.ranks = world_.ranks()};
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      run([&](int rank) { executors_[rank]->enqueue(train_, steps[i]); });
+      end_steps();
+      collect_timeline();
+      update(work, i);
+      if (work.verdict(context_of(0)) == plan::Verdict::refused) {
+        return i + 1;
+      }
+    }
+    return steps.size();
+  }
+
+  std::size_t train_in_a_row(std::vector<plan::Step>& steps, const UpdateWork& work) {
+    timeline_ = {.ranks = world_.ranks()};
+    std::vector<std::size_t> done(static_cast<std::size_t>(world_.ranks()));
+    run([&](int rank) { done[rank] = train_in_a_row(rank, steps, work); });
+    end_steps();
+    collect_timeline();
+    return done.front();
+  }
+
+  // On the rank's host thread.  See plan/unroll.h.
+  std::size_t train_in_a_row(int rank, std::vector<plan::Step>& steps, const UpdateWork& work) {
+    plan::Executor& executor = *executors_[rank];
+    const plan::Program& program = train_.program;
+    executor.begin_row();
+    executor.enqueue_prologue(train_, steps.front());
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const plan::Update update = update_of(work, rank, i);
+      plan::Step* const next = i + 1 < steps.size() ? &steps[i + 1] : nullptr;
+      executor.enqueue_rest();
+      executor.enqueue_eager_update(program, update);
+      if (next != nullptr) {
+        executor.enqueue_prologue(train_, *next);
+      }
+      world_.device(rank).synchronize(executor.verdict(program));
+      const plan::Verdict verdict = work.verdict(context_of(rank));
+      if (verdict != plan::Verdict::accepted) {
+        world_.device(rank).synchronize();
+      }
+      executor.enqueue_validation(program, update);
+      if (verdict == plan::Verdict::refused) {
+        return i + 1;
+      }
+      if (verdict == plan::Verdict::amended && next != nullptr) {
+        executor.enqueue_prologue(train_, *next);
+      }
+    }
+    return steps.size();
+  }
+
+  plan::Update update_of(const UpdateWork& work, int rank, std::size_t number) {
+    const auto run = [this, &work, rank, number](plan::Opcode opcode, Stream& stream) {
+      RankContext context{.rank = rank,
+                          .ranks = world_.ranks(),
+                          .device = world_.device(rank),
+                          .stream = stream,
+                          .transport = world_.transport(rank),
+                          .step = number};
+      switch (opcode) {
+        case plan::Opcode::gradient_norm:
+          return work.gradient_norm(context);
+        case plan::Opcode::gradient_sums:
+          return work.gradient_sums(context);
+        case plan::Opcode::add_sums:
+          return work.add_sums(context);
+        case plan::Opcode::read_sums:
+          return work.read_sums(context);
+        case plan::Opcode::validate:
+          return work.validate(context);
+        default:
+          return work.update(context);
+      }
+    };
+    return {.run = run, .sums = parameters_.in_schedule() ? work.sums(rank) : plan::RankSums()};
+  }
+
   void make_executors() {
     for (int rank = 0; rank < world_.ranks(); ++rank) {
       executors_.push_back(std::make_unique<plan::Executor>(world_.device(rank),
@@ -256,8 +356,10 @@ class Pipeline::Impl {
   void list_parameters() {
     parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
     parameters_.update_ = [this](const UpdateWork& work) { update(work); };
+    parameters_.train_ = [this](const auto& steps, const auto& work) { return train(steps, work); };
     parameters_.step_ = &step;
     parameters_.ranks_ = world_.ranks();
+    parameters_.in_schedule_ = plan::validates(train_.program);
     for (const StagePlan& stage : plan_.stages) {
       for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
         for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {
@@ -320,8 +422,8 @@ class Pipeline::Impl {
     executors_[context.rank]->set_block(block);
   }
 
-  plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
-                      const std::vector<HostTensor>* targets, bool timeline) {
+  plan::Step make_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
+                       const std::vector<HostTensor>* targets, bool timeline) const {
     plan::Step step_data{.inputs = &inputs,
                          .targets = targets,
                          .seed = options_.seed,
@@ -330,11 +432,21 @@ class Pipeline::Impl {
     const auto micro_batches = static_cast<std::size_t>(job.program.micro_batches);
     step_data.losses.resize(job.with_loss ? micro_batches : 0);
     step_data.outputs.resize(job.with_loss ? 0 : micro_batches);
+    return step_data;
+  }
+
+  plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
+                      const std::vector<HostTensor>* targets, bool timeline) {
+    plan::Step step_data = make_step(job, inputs, targets, timeline);
     run([&](int rank) { executors_[rank]->enqueue(job, step_data); });
+    end_steps();
+    return step_data;
+  }
+
+  void end_steps() {
     for (const auto& executor : executors_) {
       executor->end_step();
     }
-    return step_data;
   }
 
   // Runs work on every rank; turns what failed first into the pipeline's own failure.
@@ -381,11 +493,14 @@ class Pipeline::Impl {
   }
 
   void collect_timeline() {
-    timeline_ = {.ranks = world_.ranks()};
     for (const auto& executor : executors_) {
       timeline_.spans.insert(timeline_.spans.end(), executor->spans().begin(),
                              executor->spans().end());
     }
+  }
+
+  static StepResult result_of(plan::Step& step) {
+    return {.loss = mean(step.losses), .micro_batch_losses = std::move(step.losses)};
   }
 
   static float mean(const std::vector<float>& losses) {

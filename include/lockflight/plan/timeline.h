@@ -17,9 +17,10 @@ struct TimelineSpan {
   int channel = -1;           ///< transfers only: spans of one channel and tag belong together
   std::int64_t begin_ns = 0;  ///< since the world was made
   std::int64_t end_ns = 0;
+  std::uint32_t step = 0;
 };
 
-/// Of one step.
+/// Of one step, or of several in a row.  Forwards that were thrown away are not in it.
 struct Timeline {
   int ranks = 0;
   std::vector<TimelineSpan> spans;
@@ -31,6 +32,8 @@ struct Timeline {
   /// The idle share of all ranks up to a common end (the "barrier" definition): 1 - sum of busy /
   /// (ranks · makespan).
   double idle_share() const;
+  /// The spans of one step.
+  Timeline of_step(std::uint32_t step) const;
 };
 
 }  // namespace lockflight

@@ -55,6 +55,7 @@ class CudaDevice final : public Device {
   /// Polls, so that a failure of this or another rank and the deadline are seen.  After a failure
   /// it does not wait for operations that may never end.
   void synchronize() override;
+  void synchronize(Event& event) override;
 
   // For streams and transports.
   int number() const { return number_; }
@@ -70,6 +71,7 @@ class CudaDevice final : public Device {
   void stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
     clock_->stamp(stream, nanoseconds, action_);
   }
+  std::size_t downloads() const { return forgotten_ + downloads_.size(); }
   void leave(CudaStream& stream);
   /// Waits until the stream is idle, but not long if the device failed.
   void drain(cudaStream_t stream) noexcept;
@@ -79,6 +81,7 @@ class CudaDevice final : public Device {
     void* to;
     const std::byte* from;
     std::size_t bytes;
+    cudaStream_t stream = nullptr;
   };
 
   std::byte* allocate(std::size_t bytes) override;
@@ -86,10 +89,11 @@ class CudaDevice final : public Device {
     arena_.release(data, bytes);
   }
   SlabSource slab_source() const;
-  void await_streams();
+  void await(const std::function<bool()>& busy) const;
   bool busy() const;
   [[noreturn]] void give_up() const;
   void finish_step();
+  void forget_downloads();
   void read_complaint();
 
   const int number_;
@@ -99,8 +103,9 @@ class CudaDevice final : public Device {
   Staging staging_;
   std::optional<StreamClock> clock_;
   Blas blas_;
-  Complaint* complaint_ = nullptr;  // pinned
-  std::vector<Download> downloads_;
+  Complaint* complaint_ = nullptr;   // pinned
+  std::vector<Download> downloads_;  // on their way, in the order of the host
+  std::size_t forgotten_ = 0;        // those before them
   std::vector<CudaStream*> streams_;
   std::vector<Watch> watches_;
   std::int32_t action_ = -1;
@@ -115,6 +120,10 @@ class CudaEvent final : public Event {
   explicit CudaEvent(const CudaDevice& device);
   ~CudaEvent() override;
   cudaEvent_t event() const { return event_; }
+
+  // Of its latest record.
+  cudaStream_t stream = nullptr;
+  std::size_t downloads = 0;  // so many had been enqueued
 
  private:
   const CudaDevice& device_;
