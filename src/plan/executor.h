@@ -72,7 +72,10 @@ class Executor {
   // The same in parts, for steps in a row: see unroll.  None waits.
 
   /// Throws away what was measured of earlier steps.
-  void begin_row() { spans_.clear(); }
+  void begin_row() {
+    spans_.clear();
+    host_ns_ = 0;
+  }
   /// The prologue of another step, or of the same one anew.  The step before must be enqueued up to
   /// its update; what is thrown away must have run.
   void enqueue_prologue(const Job& job, Step& step);
@@ -90,7 +93,10 @@ class Executor {
   /// "action 17 (2B5)": the place that a failure's mark names; empty if it names none.
   std::string describe(std::int32_t mark) const;
 
+  /// Of the last step, or of all of a row, if their timeline was asked for.
   const std::deque<TimelineSpan>& spans() const { return spans_; }
+  /// How long enqueueing them took.
+  std::int64_t host_ns() const { return host_ns_; }
 
  private:
   void begin(const Job& job, Step& step);
@@ -134,6 +140,7 @@ class Executor {
   Tensor losses_;
   std::vector<Tensors> kept_alive_;  // outputs on their way to the host
   std::deque<TimelineSpan> spans_;   // streams write into them: they must not move
+  std::int64_t host_ns_ = 0;
 };
 
 }  // namespace lockflight::plan

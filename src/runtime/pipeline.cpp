@@ -493,9 +493,14 @@ class Pipeline::Impl {
   }
 
   void collect_timeline() {
-    for (const auto& executor : executors_) {
-      timeline_.spans.insert(timeline_.spans.end(), executor->spans().begin(),
-                             executor->spans().end());
+    timeline_.host_ns.resize(options_.timeline ? executors_.size() : 0);
+    for (std::size_t rank = 0; rank < executors_.size(); ++rank) {
+      const plan::Executor& executor = *executors_[rank];
+      timeline_.spans.insert(timeline_.spans.end(), executor.spans().begin(),
+                             executor.spans().end());
+      if (options_.timeline) {
+        timeline_.host_ns[rank] += executor.host_ns();
+      }
     }
   }
 

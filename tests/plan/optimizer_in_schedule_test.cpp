@@ -13,6 +13,7 @@
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/prove.h"
 #include "lockflight/plan/simulate.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
@@ -162,6 +163,11 @@ TEST(OptimizerInScheduleTest, EveryScheduleIsProvedAndRunsByTheRulesOfASimulatio
         EXPECT_TRUE(result.drained);
         EXPECT_THAT(result.races, IsEmpty());
         EXPECT_THAT(result.wrong, IsEmpty());
+        const Program own_order = program_of(with_transfers(schedule), program.ties, kInSchedule);
+        EXPECT_EQ(text_of(prove(own_order)), "");
+        EXPECT_EQ(own_order.ranks[0].prologue, 0U);
+        EXPECT_EQ(validates(own_order), schedule::has_backward(schedule));
+        EXPECT_TRUE(ProgramSimulation(unroll(own_order, {Verdict::amended})).run().drained);
       }
     }
   }

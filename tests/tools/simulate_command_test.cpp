@@ -73,16 +73,6 @@ TEST(SimulateCommandTest, SimulatesStepsInARowWithAndWithoutABarrier) {
   EXPECT_THAT(run_here({"simulate", "gpipe", "--steps", "0"}).err, HasSubstr("--steps is 0"));
 }
 
-TEST(SimulateCommandTest, RefusesAnOptimizerInAScheduleThatHoldsTransfers) {
-  const train::ScratchFolder folder;
-  const std::string file = folder / "lowered.csv";
-  train::write_file(file,
-                    "0F0,0SEND_F0,0RECV_B0,0B0\n"
-                    "1RECV_F0,1F0,1B0,1SEND_B0\n");
-  EXPECT_THAT(run_here({"simulate", file, "--optimizer-in-schedule"}).err,
-              HasSubstr("holds transfers already"));
-}
-
 TEST(SimulateCommandTest, TellsTransfersAndTheHostApart) {
   const auto slow_links =
       json_of({"1f1b", "--ranks", "2", "--micro-batches", "1", "--transfer", "3"});
