@@ -184,6 +184,12 @@ class OptimizerInScheduleTest : public test::StreamsTest {
     return {0, static_cast<float>(norms[norms.size() / 2]), static_cast<float>(norms.front() / 8)};
   }
 
+  // Kernels of the virtual GPU host take their time, and the CPU's tests have walked the matrix.
+  static bool is_slow() { return GetParam().device == DeviceKind::cuda; }
+  static std::vector<std::pair<int, int>> sizes() {
+    return is_slow() ? std::vector{std::pair{2, 2}} : std::vector{std::pair{2, 1}, {3, 1}, {2, 2}};
+  }
+
   // Up to four ranks, for both optimizers, with any of the clips.
   template <class Run>
   static void expect_same_bits(const Run& run) {
@@ -197,7 +203,8 @@ class OptimizerInScheduleTest : public test::StreamsTest {
         given.place = OptimizerPlace::after_step;
         const Outcome expected = run(given, plainest());
         given.place = OptimizerPlace::in_schedule;
-        for (const int ranks : clip == all[1] ? std::vector{1, 2, 3, 4} : std::vector{3}) {
+        for (const int ranks :
+             clip == all[1] && !is_slow() ? std::vector{1, 2, 3, 4} : std::vector{3}) {
           given.ranks = ranks;
           given.schedule = ranks % 2 == 0 ? "gpipe" : "1f1b";
           EXPECT_EQ(run(given, GetParam()), expected)
@@ -223,7 +230,7 @@ TEST_P(OptimizerInScheduleTest, GivesTheSameBitsForEverySchedule) {
   const Outcome expected = Training(given, plainest()).run();
   given.place = OptimizerPlace::in_schedule;
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    for (const auto& [ranks, stages] : {std::pair{2, 1}, {3, 1}, {2, 2}}) {
+    for (const auto& [ranks, stages] : sizes()) {
       given.schedule = info.name;
       given.ranks = ranks;
       given.stages_per_rank = stages;
@@ -264,7 +271,7 @@ TEST_P(OptimizerInScheduleTest, StepsInARowGiveTheSameBitsForEverySchedule) {
   const Outcome expected = Training(given, plainest()).run_row(kRates, true);
   given.place = OptimizerPlace::in_schedule;
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    for (const auto& [ranks, stages] : {std::pair{2, 1}, {3, 1}, {2, 2}}) {
+    for (const auto& [ranks, stages] : sizes()) {
       given.schedule = info.name;
       given.ranks = ranks;
       given.stages_per_rank = stages;
@@ -450,7 +457,12 @@ TEST(OptimizerInScheduleMemoryTest, IsPlannedToTheByte) {
                         {});
       training.run(2);
       const Plan& plan = training.pipeline().plan();
+      std::vector<std::int64_t> requests(static_cast<std::size_t>(ranks));
+      training.pipeline().parameters().on_each_rank(
+          [&](RankContext& context) { requests[context.rank] = context.device.memory().requests; });
+      training.run_row(kRates);
       training.pipeline().parameters().on_each_rank([&](RankContext& context) {
+        EXPECT_EQ(context.device.memory().requests, requests[context.rank]);
         EXPECT_EQ(context.device.memory().in_use_bytes, plan.memory[context.rank].arena_bytes())
             << optimizer << ", rank " << context.rank << " of " << ranks;
       });
