@@ -69,6 +69,15 @@ void Executor::enqueue(const Job& job, Step& step) {
   }
 }
 
+void Executor::capture(const Job& job, Step& step) {
+  bind(job.program);
+  std::vector<Stream*> streams = {compute_.get()};
+  for (const auto& [channel, stream] : streams_by_channel_) {
+    streams.push_back(stream.get());
+  }
+  graph_ = device_.capture(streams, [&] { enqueue(job, step); });
+}
+
 void Executor::enqueue_update(const Program& program, const Update& update) {
   bind(program);
   update_ = &update;
@@ -179,6 +188,7 @@ void Executor::compute(const Instruction& instruction) {
   const schedule::Action& action = instruction.action;
   Stage& stage = stages_.at(action.stage);
   nn::Context context(*compute_);
+  context.note_draws(&drawing_layer_);
   context.training = job_->training;
   context.seed = step_->seed;
   context.step = step_->number;

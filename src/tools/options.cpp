@@ -181,6 +181,9 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->group(group);
   app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
       ->group(group);
+  app.add_flag("--cuda-graph", options.cuda_graph,
+               "Capture a step into a CUDA graph and launch that; not with dropout or --trace")
+      ->group(group);
 }
 
 void add_outputs(CLI::App& app, TrainOptions& options) {

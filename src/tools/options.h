@@ -62,6 +62,7 @@ struct TrainOptions {
   int threads_per_rank = 1;
   std::string streams = "worker";
   std::optional<std::uint64_t> chaos_seed;
+  bool cuda_graph = false;
 
   std::int64_t validate_every = 100;
   std::int64_t validation_rows = 64;
