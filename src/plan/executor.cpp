@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,8 @@ namespace lockflight::plan {
 using schedule::ActionKind;
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // The device hands out planned places while this lives.
 class PlannedPlaces {
@@ -57,6 +60,7 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
       compute_(device.make_stream(StreamRole::compute)) {}
 
 void Executor::enqueue(const Job& job, Step& step) {
+  const auto begin_time = Clock::now();
   memory_.reset();
   if (!job.layouts.empty()) {
     memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
@@ -67,6 +71,7 @@ void Executor::enqueue(const Job& job, Step& step) {
   if (losses_) {
     compute_->download(step.losses.data(), losses_);
   }
+  host_ns_ = std::chrono::nanoseconds(Clock::now() - begin_time).count();
 }
 
 void Executor::capture(const Job& job, Step& step) {
@@ -76,6 +81,12 @@ void Executor::capture(const Job& job, Step& step) {
     streams.push_back(stream.get());
   }
   graph_ = device_.capture(streams, [&] { enqueue(job, step); });
+}
+
+void Executor::launch_graph() {
+  const auto begin_time = Clock::now();
+  graph_->launch();
+  host_ns_ = std::chrono::nanoseconds(Clock::now() - begin_time).count();
 }
 
 void Executor::enqueue_update(const Program& program, const Update& update) {

@@ -66,7 +66,7 @@ class Executor {
   /// The same, captured into a graph, which runs at every `launch_graph`.  Job and step must live
   /// as long.  All ranks capture, or give back, before any launches: both may wait for all devices.
   void capture(const Job& job, Step& step);
-  void launch_graph() { graph_->launch(); }
+  void launch_graph();
   void give_graph_back() { graph_.reset(); }
 
   /// Enqueues the program's update phase.  Does not wait.
@@ -81,7 +81,10 @@ class Executor {
   /// A layer that asked for random numbers, if one did.
   std::optional<std::uint32_t> drawing_layer() const { return drawing_layer_; }
 
+  /// Of the last step, if its timeline was asked for.
   const std::vector<TimelineSpan>& spans() const { return spans_; }
+  /// How long the last `enqueue` or `launch_graph` took.
+  std::int64_t host_ns() const { return host_ns_; }
 
  private:
   void begin(const Job& job, Step& step);
@@ -123,6 +126,7 @@ class Executor {
   Tensor losses_;
   std::vector<Tensors> kept_alive_;  // outputs on their way to the host
   std::vector<TimelineSpan> spans_;
+  std::int64_t host_ns_ = 0;
 };
 
 }  // namespace lockflight::plan
