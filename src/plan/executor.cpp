@@ -83,12 +83,6 @@ void Executor::capture(const Job& job, Step& step) {
   graph_ = device_.capture(streams, [&] { enqueue(job, step); });
 }
 
-void Executor::launch_graph() {
-  const auto begin_time = Clock::now();
-  graph_->launch();
-  host_ns_ = std::chrono::nanoseconds(Clock::now() - begin_time).count();
-}
-
 void Executor::enqueue_update(const Program& program, const Update& update) {
   bind(program);
   update_ = &update;

@@ -66,7 +66,7 @@ class Executor {
   /// The same, captured into a graph, which runs at every `launch_graph`.  Job and step must live
   /// as long.  All ranks capture, or give back, before any launches: both may wait for all devices.
   void capture(const Job& job, Step& step);
-  void launch_graph();
+  void launch_graph() { graph_->launch(); }
   void give_graph_back() { graph_.reset(); }
 
   /// Enqueues the program's update phase.  Does not wait.
@@ -83,7 +83,7 @@ class Executor {
 
   /// Of the last step, if its timeline was asked for.
   const std::vector<TimelineSpan>& spans() const { return spans_; }
-  /// How long the last `enqueue` or `launch_graph` took.
+  /// How long the last `enqueue` took.
   std::int64_t host_ns() const { return host_ns_; }
 
  private:
