@@ -33,6 +33,9 @@ struct ThreadWorldOptions {
   CudaTransport cuda_transport = CudaTransport::automatic;
 };
 
+/// Of the library NCCL: 22805 for 2.28.5.  Throws DeviceError in a build without CUDA.
+int nccl_version();
+
 /// Moves.  Must outlive the pipelines that use it.
 class World {
  public:
