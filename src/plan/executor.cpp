@@ -30,6 +30,27 @@ class PlannedPlaces {
   Device& device_;
 };
 
+// What is enqueued while this lives lies in a profiler's range that is named like the action.
+class Range {
+ public:
+  Range(Device& device, const Instruction& instruction)
+      : device_(device.shows_ranges() ? &device : nullptr) {
+    if (device_ != nullptr) {
+      device_->begin_range(schedule::to_string(instruction.action));
+    }
+  }
+  ~Range() {
+    if (device_ != nullptr) {
+      device_->end_range();
+    }
+  }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  Device* const device_;
+};
+
 }  // namespace
 
 Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
@@ -167,6 +188,7 @@ void Executor::compute(const Instruction& instruction) {
   context.seed = step_->seed;
   context.step = step_->number;
   context.micro_batch = static_cast<std::uint32_t>(action.micro_batch);
+  const Range range(device_, instruction);
   TimelineSpan* span = begin_span(instruction);
   if (action.kind == ActionKind::forward) {
     forward(instruction, context);
@@ -264,6 +286,7 @@ void Executor::transfer(const Instruction& instruction, bool sends) {
   const Route route{.peer = instruction.peer,
                     .channel = program_->streams[instruction.stream].channel,
                     .tag = boundary.micro_batch};
+  const Range range(device_, instruction);
   TimelineSpan* span = begin_span(instruction);
   for (const Tensor& tensor : tensors) {
     if (sends) {

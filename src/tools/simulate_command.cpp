@@ -47,58 +47,11 @@ void check(const SimulateOptions& options) {
   check_time("--host", options.host);
 }
 
-bool is_file(std::string_view schedule) {
-  return schedule.ends_with(".csv") || schedule.ends_with(".CSV");
-}
-
-void check_match(std::string_view option, const std::optional<int>& given, std::string_view path,
-                 std::size_t found, std::string_view what) {
-  if (given && static_cast<std::size_t>(*given) != found) {
-    throw InvalidArgument(
-        fmt::format("{} is {}, but {} has {} {}", option, *given, path, found, what));
-  }
-}
-
-// What is to be simulated.
-struct Subject {
-  Schedule schedule;
-  plan::Program program;
-};
-
-void check_given_size(const SimulateOptions& options, const Schedule& schedule) {
-  check_match("--ranks", options.ranks, options.schedule, schedule.rows.size(), "ranks");
-  check_match("--micro-batches", options.micro_batches, options.schedule,
-              static_cast<std::size_t>(schedule.micro_batches), "micro-batches");
-  for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    check_match("--chunks", options.chunks, options.schedule,
-                schedule.placement.stages_of(rank).size(), fmt::format("stages on rank {}", rank));
-  }
-}
-
-// What is missing or out of order makes ranks wait, and leaves slots over.
-const plan::Finding& cause_of(const plan::Proof& proof) {
-  return *std::ranges::min_element(proof.findings, {}, [](const plan::Finding& finding) {
-    return std::pair(finding.kind != plan::Finding::Kind::incomplete, finding.position < 0);
-  });
-}
-
-// A file's own order where it holds transfers; what cannot be run is refused with its place.
-Subject read_subject(const SimulateOptions& options) {
-  ScheduleFile file = read_schedule_file(options.schedule);
-  check_given_size(options, file.schedule);
-  ScheduleProof proved = prove_schedule(file, false);
-  if (!proved.proof.proved()) {
-    const std::size_t others = proved.proof.total - 1;
-    throw DataError(fmt::format(
-        "{}: {}{}", file.path, describe(cause_of(proved.proof), proved, file),
-        others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
-  }
-  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
-}
-
-Subject subject_of(const SimulateOptions& options) {
-  if (is_file(options.schedule)) {
-    return read_subject(options);
+RunnableFile subject_of(const SimulateOptions& options) {
+  if (is_schedule_file(options.schedule)) {
+    return read_runnable_file(
+        options.schedule,
+        {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
   }
   const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
                                     .micro_batches = options.micro_batches.value_or(kMicroBatches),
