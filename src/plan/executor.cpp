@@ -92,6 +92,15 @@ void Executor::enqueue_before_update(std::size_t begin, std::size_t end) {
   host_ns_ += std::chrono::nanoseconds(Clock::now() - begin_time).count();
 }
 
+void Executor::capture(const Job& job, Step& step) {
+  bind(job.program);
+  std::vector<Stream*> streams = {compute_.get()};
+  for (const auto& [channel, stream] : streams_by_channel_) {
+    streams.push_back(stream.get());
+  }
+  graph_ = device_.capture(streams, [&] { enqueue(job, step); });
+}
+
 void Executor::enqueue_update(const Program& program, const Update& update) {
   const RankProgram& rank = program.ranks[transport_.rank()];
   enqueue_update_phase(program, update, update_phase(rank), rank.instructions.size());
@@ -228,6 +237,7 @@ void Executor::compute(const Instruction& instruction) {
   const schedule::Action& action = instruction.action;
   Stage& stage = stages_.at(action.stage);
   nn::Context context(*compute_);
+  context.note_draws(&drawing_layer_);
   context.training = job_->training;
   context.seed = step_->seed;
   context.step = step_->number;

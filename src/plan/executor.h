@@ -66,6 +66,12 @@ class Executor {
   /// Enqueues the rank's program up to the update phase.  Does not wait.
   void enqueue(const Job& job, Step& step);
 
+  /// The same, captured into a graph, which runs at every `launch_graph`.  Job and step must live
+  /// as long.  All ranks capture, or give back, before any launches: both may wait for all devices.
+  void capture(const Job& job, Step& step);
+  void launch_graph() { graph_->launch(); }
+  void give_graph_back() { graph_.reset(); }
+
   /// Enqueues the program's update phase.  Does not wait.
   void enqueue_update(const Program& program, const Update& update);
 
@@ -92,6 +98,9 @@ class Executor {
 
   /// "action 17 (2B5)": the place that a failure's mark names; empty if it names none.
   std::string describe(std::int32_t mark) const;
+
+  /// A layer that asked for random numbers, if one did.
+  std::optional<std::uint32_t> drawing_layer() const { return drawing_layer_; }
 
   /// Of the last step, or of all of a row, if their timeline was asked for.
   const std::deque<TimelineSpan>& spans() const { return spans_; }
@@ -129,6 +138,8 @@ class Executor {
   std::map<int, std::unique_ptr<Stream>> streams_by_channel_;
   std::vector<std::unique_ptr<Event>> events_;
   TensorView block_;
+  std::unique_ptr<Graph> graph_;  // goes before its streams
+  std::optional<std::uint32_t> drawing_layer_;
 
   // Of the step under way.
   const Job* job_ = nullptr;

@@ -35,6 +35,12 @@ void check_rows(const char* what, const std::vector<HostTensor>& given,
   }
 }
 
+void copy_bytes(const std::vector<HostTensor>& from, std::vector<HostTensor>& to) {
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::copy_n(from[i].data(), from[i].spec().bytes(), to[i].data());
+  }
+}
+
 std::int64_t rows_of(const std::vector<HostTensor>& tensors) {
   return tensors.empty() || tensors.front().spec().shape.rank() == 0
              ? 0
@@ -59,6 +65,9 @@ class Pipeline::Impl {
     }
     train_ = plan::training_job(model_, plan_);
     plan::lay_out(model_, plan_.stages, train_);
+    if (options_.cuda_graph) {
+      check_graph();
+    }
     make_executors();
     list_parameters();
     check_memory();
@@ -87,10 +96,14 @@ class Pipeline::Impl {
 
   StepResult forward_backward(const Batch& batch) {
     check_batch(batch);
-    plan::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
+    std::vector<float> losses =
+        options_.cuda_graph && std::exchange(had_a_step_, true)
+            ? run_graph(batch)
+            : run_step(train_, batch.inputs, &batch.targets, options_.timeline).losses;
     timeline_ = {.ranks = world_.ranks()};
     collect_timeline();
-    return result_of(done);
+    return {.loss = mean(losses), .micro_batch_losses = std::move(losses)};
   }
 
   float evaluate(const Batch& batch) {
@@ -226,6 +239,28 @@ class Pipeline::Impl {
           fmt::format("pipeline: the plan has {} layers, the model {}; make the plan anew with "
                       "this model",
                       end, layers.size()));
+    }
+  }
+
+  // Whether a step can be captured.
+  void check_graph() const {
+    std::string why;
+    for (int rank = 0; rank < world_.ranks() && why.empty(); ++rank) {
+      why = world_.device(rank).why_no_graph();
+      why = why.empty() ? world_.transport(rank).why_no_graph() : why;
+    }
+    if (why.empty() && options_.timeline) {
+      why = "a graph's actions cannot be measured one by one; turn the timeline off";
+    }
+    if (why.empty() && train_.drawing_layer) {
+      why = fmt::format(
+          "layer {} draws random numbers, and a graph would draw the same in every step; set its "
+          "dropout to 0",
+          model_.layers()[*train_.drawing_layer].name);
+    }
+    if (!why.empty()) {
+      throw InvalidArgument(fmt::format(
+          "pipeline: this step cannot be a CUDA graph: {}, or leave the graph out", why));
     }
   }
 
@@ -405,8 +440,11 @@ class Pipeline::Impl {
     if (is_new) {
       job = plan::forward_job(model_, plan_, size);
       plan::lay_out(model_, plan_.stages, job);
-      on_each_rank(
-          [&](RankContext& context) { make_room(context, job.layouts[context.rank].bytes); });
+      captured_ = false;  // blocks may move, and ranks capture together
+      on_each_rank([&](RankContext& context) {
+        executors_[context.rank]->give_graph_back();
+        make_room(context, job.layouts[context.rank].bytes);
+      });
     }
     return job;
   }
@@ -449,6 +487,26 @@ class Pipeline::Impl {
     }
   }
 
+  // A graph finds its data, and leaves its losses, where they were when it was captured.
+  std::vector<float> run_graph(const Batch& batch) {
+    if (graph_batch_.inputs.empty()) {
+      graph_batch_ = batch;
+    }
+    copy_bytes(batch.inputs, graph_batch_.inputs);
+    copy_bytes(batch.targets, graph_batch_.targets);
+    if (!std::exchange(captured_, true)) {
+      graph_step_ = {
+          .inputs = &graph_batch_.inputs, .targets = &graph_batch_.targets, .seed = options_.seed};
+      graph_step_.losses.resize(static_cast<std::size_t>(train_.program.micro_batches));
+      run([&](int rank) { executors_[rank]->capture(train_, graph_step_); });
+      for (const auto& executor : executors_) {
+        executor->end_step();
+      }
+    }
+    run([&](int rank) { executors_[rank]->launch_graph(); });
+    return graph_step_.losses;
+  }
+
   // Runs work on every rank; turns what failed first into the pipeline's own failure.
   void run(const std::function<void(int)>& work) {
     if (!failed_.empty()) {
@@ -478,17 +536,27 @@ class Pipeline::Impl {
         device_failure ? executors_[failure.rank]->describe(device_failure->action) : "";
     const std::string place =
         fmt::format("rank {}{}{}", failure.rank, action.empty() ? "" : ", ", action);
+    const auto said = [&](const std::exception& error) {
+      return failed_ = fmt::format(
+                 "{}: {}{}", place, error.what(),
+                 nccl_is_stuck() ? "; and NCCL did not come back from ending what was under way: "
+                                   "end this process, nothing else frees its GPUs"
+                                 : "");
+    };
     try {
       std::rethrow_exception(failure.error);
     } catch (const TransportError& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw TransportError(failed_);
+      throw TransportError(said(error));
     } catch (const InvalidArgument& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw InvalidArgument(failed_);
+      if (!nccl_is_stuck()) {
+        throw InvalidArgument(said(error));
+      }
+      throw TransportError(said(error));
     } catch (const std::exception& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw DeviceError(failed_);
+      if (!nccl_is_stuck()) {
+        throw DeviceError(said(error));
+      }
+      throw TransportError(said(error));
     }
   }
 
@@ -538,6 +606,10 @@ class Pipeline::Impl {
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors
   ParameterSet parameters_;
   Timeline timeline_;
+  bool had_a_step_ = false;
+  bool captured_ = false;
+  Batch graph_batch_;
+  plan::Step graph_step_;
   std::string failed_;
   std::vector<std::unique_ptr<plan::Executor>> executors_;
   std::unique_ptr<runtime::RankThreads> threads_;  // last: its threads use all of the above

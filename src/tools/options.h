@@ -9,22 +9,11 @@
 
 #include "lockflight/schedule/schedule.h"
 #include "lockflight/train/learning_rate.h"
+#include "tools/bench_options.h"
+#include "tools/model_options.h"
 #include "tools/schedule_file.h"
 
 namespace lockflight::tools {
-
-struct ModelOptions {
-  std::int64_t layers = 4;  ///< transformer blocks
-  std::int64_t width = 128;
-  std::int64_t heads = 4;
-  std::int64_t context = 128;
-  std::int64_t vocabulary = 0;  ///< 0: by the data, 256 for text and 50257 for .bin
-  double dropout = 0;
-  bool tied = false;
-  std::string dtype = "f32";  ///< of activations and products: f32 or bf16
-
-  friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
-};
 
 /// What an update is made of: with the model and the data, all that the weights depend on.
 struct UpdateOptions {
@@ -67,6 +56,7 @@ struct TrainOptions {
   int threads_per_rank = 1;
   std::string streams = "worker";
   std::optional<std::uint64_t> chaos_seed;
+  bool cuda_graph = false;
 
   std::int64_t validate_every = 100;
   std::int64_t validation_rows = 64;
@@ -153,7 +143,17 @@ struct DevicesOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate, devices };
+enum class Command : std::uint8_t {
+  help,
+  train,
+  plan,
+  sample,
+  schedule,
+  prove,
+  simulate,
+  devices,
+  bench
+};
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -166,6 +166,7 @@ struct Invocation {
   PlanCommandOptions plan;
   SimulateOptions simulate;
   DevicesOptions devices;
+  BenchOptions bench;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

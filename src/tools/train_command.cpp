@@ -161,10 +161,16 @@ class TrainRun {
   static Pipeline make_pipeline(World& world, const TrainOptions& options) {
     nn::Model model = build_model(options.model);
     const Plan plan = make_plan(model, world, plan_options(options, model, world));
-    return {world, std::move(model), plan, {.seed = options.update.seed}};
+    return {world,
+            std::move(model),
+            plan,
+            {.seed = options.update.seed,
+             .timeline = !options.cuda_graph,
+             .cuda_graph = options.cuda_graph}};
   }
 
   std::int64_t step() const { return pipeline_.step(); }
+  bool measures() const { return !options_.cuda_graph; }
 
   void begin() {
     if (options_.resume) {
@@ -204,7 +210,7 @@ class TrainRun {
     optimizer_->step();
     seconds_ += seconds_since(begin);
     // The first step of a run warms caches up and tells nothing about the others.
-    if (number > first_step_ || number + 1 == options_.update.steps) {
+    if (measures() && (number > first_step_ || number + 1 == options_.update.steps)) {
       idle_sum_ += pipeline_.timeline().idle_share();
       ++idle_steps_;
       prediction_check_.add(pipeline_.timeline());
@@ -275,7 +281,7 @@ class TrainRun {
             .loss = *loss_,
             .validation_loss = validation_loss_,
             .tokens_per_second = done * tokens / seconds_,
-            .bubble = pipeline_.timeline().idle_share(),
+            .bubble = measures() ? std::optional(pipeline_.timeline().idle_share()) : std::nullopt,
             .seconds_left = train::time_left(first_step_, step(), options_.update.steps,
                                              seconds_since(begin_))};
   }

@@ -25,7 +25,7 @@ struct TimelineSpan {
 struct Timeline {
   int ranks = 0;
   std::vector<TimelineSpan> spans;
-  std::vector<std::int64_t> host_ns = {};  ///< for every rank: in which its host thread enqueued
+  std::vector<std::int64_t> host_ns;  ///< for every rank: in which its host thread enqueued
 
   /// From the first begin to the last end of any compute action.
   std::int64_t makespan_ns() const;

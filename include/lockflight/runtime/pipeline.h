@@ -118,16 +118,22 @@ struct PipelineOptions {
   /// false: runs a program that is not proved; it may then wait until its world's deadline, or give
   /// any result.
   bool proved = true;
+  /// Captures the forwards and backwards of the second step into a CUDA graph on every rank, and
+  /// launches that in every later one: the same bits with less work for the hosts.  The optimizer's
+  /// update stays outside.  Needs GPUs, NCCL between ranks, no timeline, and no layer that draws
+  /// random numbers.
+  bool cuda_graph = false;
 };
 
-/// One thread per rank enqueues that rank's program whole and never waits inside a step, but for the
-/// one wait of ParameterSet::train.  After a
-/// failure on any rank, every call throws.  Calls come from one thread.
+/// One thread per rank enqueues that rank's program whole and never waits inside a step, but for
+/// the one wait of ParameterSet::train.  After a failure on any rank, every call throws.  Calls
+/// come from one thread.
 class Pipeline {
  public:
   /// Takes the model over and gives every stage's parameters memory and initial values on its rank.
-  /// Waits. Throws InvalidArgument if the plan is for another number of ranks; PlanError if its
-  /// program is not proved, or if it was made for another model.
+  /// Waits. Throws InvalidArgument if the plan is for another number of ranks, or if a CUDA graph
+  /// is asked for where a step cannot be captured; PlanError if its program is not proved, or if it
+  /// was made for another model.
   Pipeline(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options = {});
   ~Pipeline();
   Pipeline(Pipeline&&) noexcept;
@@ -165,7 +171,8 @@ class Pipeline {
 
   /// Of the last forward_backward, or of all steps of the last call that trained several in a row.
   const Timeline& timeline() const;
-  /// What the tensors of the last forward_backward, evaluate or forward took of a rank's block.
+  /// What the tensors of the last forward_backward, evaluate or forward, launches of a graph apart,
+  /// took of a rank's block.
   MemoryUse step_memory(int rank) const;
 
  private:

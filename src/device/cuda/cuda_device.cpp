@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "device/cuda/check.h"
+#include "device/cuda/cuda_graph.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight {
@@ -44,12 +45,22 @@ std::exception_ptr error_of(const Complaint& complaint) {
                                   complaint.value, complaint.position, complaint.limit)));
 }
 
+std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& exception) {
+    return exception.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 }  // namespace
 
 CudaDevice::CudaDevice(int number, const CudaDeviceOptions& options, Clock::time_point made)
     : number_(number), options_(options), arena_(slab_source()) {
   make_current();
-  clock_.emplace(made);
+  clock_ = std::make_unique<StreamClock>(made);
   void* pinned = nullptr;
   check(cudaMallocHost(&pinned, sizeof(Complaint)), "cudaMallocHost");
   complaint_ = new (pinned) Complaint{};
@@ -57,7 +68,14 @@ CudaDevice::CudaDevice(int number, const CudaDeviceOptions& options, Clock::time
 
 CudaDevice::~CudaDevice() {
   cudaSetDevice(number_);
-  cudaFreeHost(complaint_);
+  if (stuck_) {
+    // To give these back could wait for ever for what is stuck.
+    static_cast<void>(staging_.release());
+    static_cast<void>(clock_.release());
+    static_cast<void>(blas_.release());
+  } else {
+    cudaFreeHost(complaint_);
+  }
 }
 
 void CudaDevice::make_current() const { check(cudaSetDevice(number_), "cudaSetDevice"); }
@@ -87,7 +105,7 @@ void CudaDevice::reserve(std::size_t bytes) { arena_.reserve(bytes); }
 
 std::unique_ptr<Stream> CudaDevice::make_stream(StreamRole role) {
   auto stream =
-      std::make_unique<CudaStream>(*this, role, complaint_, options_.workspace_bytes, blas_);
+      std::make_unique<CudaStream>(*this, role, complaint_, options_.workspace_bytes, *blas_);
   streams_.push_back(stream.get());
   return stream;
 }
@@ -109,18 +127,45 @@ void CudaDevice::fail(std::exception_ptr error, std::int32_t action) {
   }
 }
 
+std::unique_ptr<Graph> CudaDevice::capture(std::span<Stream* const> streams,
+                                           const std::function<void()>& work) {
+  make_current();
+  return std::make_unique<CudaGraph>(*this, streams, work);
+}
+
+void CudaDevice::end_capture(CudaGraph& graph, bool done) {
+  capturing_ = nullptr;
+  if (done) {
+    graphs_.push_back(&graph);
+  }
+}
+
+void CudaDevice::leave(CudaGraph& graph) { std::erase(graphs_, &graph); }
+
+void CudaDevice::expect(std::span<const Download> downloads) {
+  downloads_.insert(downloads_.end(), downloads.begin(), downloads.end());
+}
+
 void CudaDevice::upload(cudaStream_t stream, const TensorView& to, const void* from) {
-  std::byte* pinned = staging_.take(to.bytes());
-  std::memcpy(pinned, from, to.bytes());
+  std::byte* pinned = nullptr;
+  if (capturing_ != nullptr) {
+    pinned = capturing_->upload(from, to.bytes());
+  } else {
+    pinned = staging_->take(to.bytes());
+    std::memcpy(pinned, from, to.bytes());
+  }
   check(cudaMemcpyAsync(to.data(), pinned, to.bytes(), cudaMemcpyHostToDevice, stream),
         "cudaMemcpyAsync to the device");
 }
 
 void CudaDevice::download(cudaStream_t stream, void* to, const TensorView& from) {
-  std::byte* pinned = staging_.take(from.bytes());
+  std::byte* pinned =
+      capturing_ != nullptr ? capturing_->download(to, from.bytes()) : staging_->take(from.bytes());
   check(cudaMemcpyAsync(pinned, from.data(), from.bytes(), cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync from the device");
-  downloads_.push_back({to, pinned, from.bytes(), stream});
+  if (capturing_ == nullptr) {
+    downloads_.push_back({to, pinned, from.bytes(), stream});
+  }
 }
 
 void CudaDevice::synchronize() {
@@ -133,13 +178,8 @@ void CudaDevice::synchronize() {
   } catch (...) {
     fail(std::current_exception(), clock_->first_pending());
   }
-  if (const auto first = failure()) {
-    for (const Watch& watch : watches_) {
-      watch.failed();
-    }
-    forget_downloads();
-    clock_->drop();
-    std::rethrow_exception(first->error);
+  if (failed()) {
+    end_failed_step();
   }
 }
 
@@ -166,6 +206,20 @@ void CudaDevice::synchronize(Event& event) {
       std::memcpy(download.to, download.from, std::exchange(download.bytes, 0));
     }
   }
+}
+
+void CudaDevice::end_failed_step() {
+  const std::exception_ptr error = failure()->error;
+  const std::string reason = text_of(error);
+  for (CudaGraph* graph : graphs_) {
+    graph->drop();  // NCCL's abort waits for the graphs that hold its communicator
+  }
+  for (const Watch& watch : watches_) {
+    stuck_ = !watch.failed(reason) || stuck_;
+  }
+  forget_downloads();
+  clock_->drop();
+  std::rethrow_exception(error);
 }
 
 bool CudaDevice::busy() const {
@@ -209,7 +263,7 @@ void CudaDevice::finish_step() {
     std::memcpy(download.to, download.from, download.bytes);
   }
   forget_downloads();
-  staging_.clear();
+  staging_->clear();
   for (const Watch& watch : watches_) {
     watch.idle();
   }
@@ -230,7 +284,7 @@ void CudaDevice::read_complaint() {
 void CudaDevice::drain(cudaStream_t stream) noexcept {
   Backoff backoff;
   const auto begin = Clock::now();
-  while (cudaStreamQuery(stream) == cudaErrorNotReady) {
+  while (cudaStreamQuery(stream) == cudaErrorNotReady && !stuck_) {
     if (failed() && Clock::now() - begin > kGrace) {
       stuck_ = true;
       return;
