@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/optimizer.h"
 #include "runtime/test_models.h"
@@ -39,6 +41,7 @@ struct Case {
   float clip = 0;
   bool tied = false;
   DType dtype = DType::f32;
+  std::string csv = {};  // a schedule of one's own
 };
 
 // What is the same for every partition, to the bit.
@@ -148,9 +151,14 @@ class Training {
                                  .micro_batches = kMicroBatches,
                                  .schedule = given_.schedule,
                                  .stages_per_rank = given_.stages_per_rank,
+                                 .own_schedule = own_schedule(),
                                  .optimizer_states = given_.optimizer == "sgd" ? 1 : 2,
                                  .lower = {.optimizer = given_.place}});
     return {world_, std::move(model), plan, {.seed = 3}};
+  }
+
+  std::optional<schedule::Schedule> own_schedule() const {
+    return given_.csv.empty() ? std::nullopt : std::optional(schedule::read_csv(given_.csv));
   }
 
   std::unique_ptr<train::Optimizer> make_optimizer() {
@@ -285,6 +293,25 @@ TEST_P(OptimizerInScheduleTest, StepsInARowGiveTheSameBitsForEverySchedule) {
         EXPECT_EQ(training->run_row(kRates), expected) << info.name << " on " << ranks << " ranks";
       }
     }
+  }
+}
+
+// ZB-2p and ZB-V, for which all of this is made: W apart from I, long prologues, two stages a rank.
+TEST_P(OptimizerInScheduleTest, StepsInARowGiveTheSameBitsWhereBackwardsAreSplit) {
+  Case given{.schedule = "gpipe", .tied = true};
+  given.clip = clips(given)[1];
+  const Outcome expected = Training(given, plainest()).run_row(kRates, true);
+  given.ranks = 2;
+  given.place = OptimizerPlace::in_schedule;
+  for (const char* csv :
+       {"0F0,0F1,0F2,0I0,0F3,0I1,0W0,0I2,0W1,0I3,0W2,0W3\n"
+        "1F0,1I0,1F1,1I1,1F2,1I2,1F3,1I3,1W0,1W1,1W2,1W3\n",
+        "0F0,0F1,0F2,3F0,3I0,3W0,3F1,3I1,3W1,0F3,0I0,0W0,3F2,3I2,3W2,0I1,0W1,3F3,3I3,3W3,0I2,0W2,"
+        "0I3,0W3\n"
+        "1F0,2F0,1F1,2F1,2I0,2W0,1F2,1I0,1W0,2F2,2I1,2W1,1F3,1I1,1W1,2F3,2I2,2W2,1I2,2I3,1I3,1W2,"
+        "2W3,1W3\n"}) {
+    given.csv = csv;
+    EXPECT_EQ(Training(given, GetParam()).run_row(kRates), expected) << csv;
   }
 }
 
