@@ -116,6 +116,12 @@ CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
       ->type_name("NAME");
 }
 
+CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
+  return app.add_flag("--optimizer-in-schedule", in_schedule,
+                      "Update without a barrier: each rank at once, to be put right if the norm of "
+                      "all gradients asks for it; changes no bit");
+}
+
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
@@ -133,6 +139,7 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("SIZE")
       ->group(group);
   add_recompute(app, options.recompute)->group(group);
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
@@ -221,6 +228,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
       ->type_name("SIZE");
   add_recompute(*plan, options.recompute);
+  add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
   plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
       ->type_name("NAME|FILE");
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
@@ -303,6 +311,8 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   simulate->add_option("--transfer", options.transfer,
                        "Time of a transfer from one rank to another");
   simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_option("--steps", options.steps, "Steps in a row");
+  add_optimizer_in_schedule(*simulate, options.optimizer_in_schedule);
   simulate->add_flag("--json", options.json, "Print a JSON object");
   return simulate;
 }

@@ -49,6 +49,7 @@ struct TrainOptions {
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
   std::string device = "auto";
@@ -116,6 +117,7 @@ struct PlanCommandOptions {
   std::int64_t micro_batch_rows = 1;
   std::string memory;               ///< empty: of the device
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
   bool json = false;
@@ -132,6 +134,8 @@ struct SimulateOptions {
   double weight_gradient = 1;
   double transfer = 0;  ///< of one boundary from rank to rank
   double host = 0;      ///< for a host to enqueue an action
+  int steps = 1;        ///< in a row
+  bool optimizer_in_schedule = false;
   bool json = false;
 };
 
