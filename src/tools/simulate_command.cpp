@@ -17,6 +17,8 @@
 #include "lockflight/plan/simulate.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 #include "tools/schedule_file.h"
 
@@ -47,6 +49,16 @@ void check(const SimulateOptions& options) {
   check_time("--host", options.host);
 }
 
+EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
+  return {.ranks = size.ranks,
+          .micro_batches = size.micro_batches,
+          .stages_per_rank = size.stages_per_rank,
+          .times = {.forward = options.forward,
+                    .input_gradient = options.input_gradient,
+                    .weight_gradient = options.weight_gradient},
+          .transfer = options.transfer};
+}
+
 RunnableFile subject_of(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
     return read_runnable_file(
@@ -57,7 +69,9 @@ RunnableFile subject_of(const SimulateOptions& options) {
                                     .micro_batches = options.micro_batches.value_or(kMicroBatches),
                                     .stages_per_rank = options.chunks.value_or(1)};
   check_size(size);
-  Schedule schedule = schedule::make_schedule(options.schedule, size);
+  Schedule schedule = schedule::is_auto(options.schedule)
+                          ? auto_schedule(pipeline_of(options, size))
+                          : schedule::make_schedule(options.schedule, size);
   plan::Program program = plan::lower(schedule, {});
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
