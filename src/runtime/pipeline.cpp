@@ -96,14 +96,10 @@ class Pipeline::Impl {
 
   StepResult forward_backward(const Batch& batch) {
     check_batch(batch);
-    // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
-    std::vector<float> losses =
-        options_.cuda_graph && std::exchange(had_a_step_, true)
-            ? run_graph(batch)
-            : run_step(train_, batch.inputs, &batch.targets, options_.timeline).losses;
     timeline_ = {.ranks = world_.ranks()};
+    std::vector<float> losses = losses_of(batch, 0);
     collect_timeline();
-    return {.loss = mean(losses), .micro_batch_losses = std::move(losses)};
+    return result_of(std::move(losses));
   }
 
   float evaluate(const Batch& batch) {
@@ -118,7 +114,9 @@ class Pipeline::Impl {
     check_rows("evaluate: targets", batch.targets, model_.rows().targets, rows);
     const plan::Job& job = forward_job(
         {.micro_batch_rows = micro_rows, .micro_batches = static_cast<int>(rows / micro_rows)});
-    return mean(run_step(job, batch.inputs, &batch.targets, false).losses);
+    plan::Step step_data = make_step(job, batch.inputs, &batch.targets, false);
+    run_step(job, step_data);
+    return mean(step_data.losses);
   }
 
   std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs) {
@@ -126,7 +124,9 @@ class Pipeline::Impl {
     check_rows("forward: inputs", inputs, model_.rows().inputs, std::max<std::int64_t>(rows, 1));
     const plan::Job& job =
         forward_job({.micro_batches = static_cast<int>(rows), .with_loss = false});
-    return join_rows(run_step(job, inputs, nullptr, false).outputs);
+    plan::Step step_data = make_step(job, inputs, nullptr, false);
+    run_step(job, step_data);
+    return join_rows(step_data.outputs);
   }
 
   void on_each_rank(const std::function<void(RankContext&)>& work) {
@@ -144,20 +144,11 @@ class Pipeline::Impl {
   }
 
   std::vector<StepResult> train(std::span<const StepInput> inputs, const UpdateWork& work) {
-    std::vector<plan::Step> steps;
     for (const StepInput& input : inputs) {
       check_batch(*input.batch);
-      steps.push_back(
-          make_step(train_, input.batch->inputs, &input.batch->targets, options_.timeline));
-      steps.back().number += static_cast<std::uint32_t>(steps.size() - 1);
     }
-    const std::size_t done =
-        parameters_.in_schedule() ? train_in_a_row(steps, work) : train_apart(steps, work);
-    std::vector<StepResult> results;
-    for (std::size_t i = 0; i < done; ++i) {
-      results.push_back(result_of(steps[i]));
-    }
-    return results;
+    timeline_ = {.ranks = world_.ranks()};
+    return parameters_.in_schedule() ? train_in_a_row(inputs, work) : train_apart(inputs, work);
   }
 
   std::vector<std::vector<float>> read_back(std::span<const std::size_t> entries) {
@@ -249,6 +240,9 @@ class Pipeline::Impl {
       why = world_.device(rank).why_no_graph();
       why = why.empty() ? world_.transport(rank).why_no_graph() : why;
     }
+    if (why.empty() && plan::validates(train_.program)) {
+      why = "its optimizer is in the schedule, so it is enqueued in parts; plan it without";
+    }
     if (why.empty() && options_.timeline) {
       why = "a graph's actions cannot be measured one by one; turn the timeline off";
     }
@@ -294,27 +288,34 @@ class Pipeline::Impl {
   }
 
   // These return how many steps have come to a verdict.
-  std::size_t train_apart(std::vector<plan::Step>& steps, const UpdateWork& work) {
-    timeline_ = {.ranks = world_.ranks()};
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      run([&](int rank) { executors_[rank]->enqueue(train_, steps[i]); });
-      end_steps();
+  std::vector<StepResult> train_apart(std::span<const StepInput> inputs, const UpdateWork& work) {
+    std::vector<StepResult> results;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      results.push_back(result_of(losses_of(*inputs[i].batch, i)));
       collect_timeline();
       update(work, i);
       if (work.verdict(context_of(0)) == plan::Verdict::refused) {
-        return i + 1;
+        break;
       }
     }
-    return steps.size();
+    return results;
   }
 
-  std::size_t train_in_a_row(std::vector<plan::Step>& steps, const UpdateWork& work) {
-    timeline_ = {.ranks = world_.ranks()};
+  std::vector<StepResult> train_in_a_row(std::span<const StepInput> inputs,
+                                         const UpdateWork& work) {
+    std::vector<plan::Step> steps;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      steps.push_back(make_step(*inputs[i].batch, i));
+    }
     std::vector<std::size_t> done(static_cast<std::size_t>(world_.ranks()));
     run([&](int rank) { done[rank] = train_in_a_row(rank, steps, work); });
     end_steps();
     collect_timeline();
-    return done.front();
+    std::vector<StepResult> results;
+    for (std::size_t i = 0; i < done.front(); ++i) {
+      results.push_back(result_of(std::move(steps[i].losses)));
+    }
+    return results;
   }
 
   // On the rank's host thread.  See plan/unroll.h.
@@ -473,12 +474,26 @@ class Pipeline::Impl {
     return step_data;
   }
 
-  plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
-                      const std::vector<HostTensor>* targets, bool timeline) {
-    plan::Step step_data = make_step(job, inputs, targets, timeline);
+  // Of training, `ahead` steps from now.
+  plan::Step make_step(const Batch& batch, std::size_t ahead) const {
+    plan::Step step_data = make_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    step_data.number += static_cast<std::uint32_t>(ahead);
+    return step_data;
+  }
+
+  void run_step(const plan::Job& job, plan::Step& step_data) {
     run([&](int rank) { executors_[rank]->enqueue(job, step_data); });
     end_steps();
-    return step_data;
+  }
+
+  std::vector<float> losses_of(const Batch& batch, std::size_t ahead) {
+    // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
+    if (options_.cuda_graph && std::exchange(had_a_step_, true)) {
+      return run_graph(batch);
+    }
+    plan::Step step_data = make_step(batch, ahead);
+    run_step(train_, step_data);
+    return std::move(step_data.losses);
   }
 
   void end_steps() {
@@ -499,9 +514,7 @@ class Pipeline::Impl {
           .inputs = &graph_batch_.inputs, .targets = &graph_batch_.targets, .seed = options_.seed};
       graph_step_.losses.resize(static_cast<std::size_t>(train_.program.micro_batches));
       run([&](int rank) { executors_[rank]->capture(train_, graph_step_); });
-      for (const auto& executor : executors_) {
-        executor->end_step();
-      }
+      end_steps();
     }
     run([&](int rank) { executors_[rank]->launch_graph(); });
     return graph_step_.losses;
@@ -572,8 +585,8 @@ class Pipeline::Impl {
     }
   }
 
-  static StepResult result_of(plan::Step& step) {
-    return {.loss = mean(step.losses), .micro_batch_losses = std::move(step.losses)};
+  static StepResult result_of(std::vector<float> losses) {
+    return {.loss = mean(losses), .micro_batch_losses = std::move(losses)};
   }
 
   static float mean(const std::vector<float>& losses) {

@@ -19,6 +19,8 @@
 #include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 #include "tools/schedule_file.h"
 #include "tools/split.h"
@@ -55,6 +57,16 @@ void check(const SimulateOptions& options) {
   }
 }
 
+EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
+  return {.ranks = size.ranks,
+          .micro_batches = size.micro_batches,
+          .stages_per_rank = size.stages_per_rank,
+          .times = {.forward = options.forward,
+                    .input_gradient = options.input_gradient,
+                    .weight_gradient = options.weight_gradient},
+          .transfer = options.transfer};
+}
+
 RunnableFile subject_of(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
     RunnableFile file = read_runnable_file(
@@ -69,7 +81,9 @@ RunnableFile subject_of(const SimulateOptions& options) {
                                     .micro_batches = options.micro_batches.value_or(kMicroBatches),
                                     .stages_per_rank = options.chunks.value_or(1)};
   check_size(size);
-  Schedule schedule = schedule::make_schedule(options.schedule, size);
+  Schedule schedule = schedule::is_auto(options.schedule)
+                          ? auto_schedule(pipeline_of(options, size))
+                          : schedule::make_schedule(options.schedule, size);
   plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }

@@ -183,6 +183,20 @@ void CudaDevice::synchronize() {
   }
 }
 
+void CudaDevice::end_failed_step() {
+  const std::exception_ptr error = failure()->error;
+  const std::string reason = text_of(error);
+  for (CudaGraph* graph : graphs_) {
+    graph->drop();  // NCCL's abort waits for the graphs that hold its communicator
+  }
+  for (const Watch& watch : watches_) {
+    stuck_ = !watch.failed(reason) || stuck_;
+  }
+  forget_downloads();
+  clock_->drop();
+  std::rethrow_exception(error);
+}
+
 void CudaDevice::synchronize(Event& event) {
   const auto& cuda_event = static_cast<const CudaEvent&>(event);
   try {
@@ -206,20 +220,6 @@ void CudaDevice::synchronize(Event& event) {
       std::memcpy(download.to, download.from, std::exchange(download.bytes, 0));
     }
   }
-}
-
-void CudaDevice::end_failed_step() {
-  const std::exception_ptr error = failure()->error;
-  const std::string reason = text_of(error);
-  for (CudaGraph* graph : graphs_) {
-    graph->drop();  // NCCL's abort waits for the graphs that hold its communicator
-  }
-  for (const Watch& watch : watches_) {
-    stuck_ = !watch.failed(reason) || stuck_;
-  }
-  forget_downloads();
-  clock_->drop();
-  std::rethrow_exception(error);
 }
 
 bool CudaDevice::busy() const {

@@ -48,7 +48,7 @@ class CudaDevice final : public Device {
     void* to;
     const std::byte* from;  // pinned
     std::size_t bytes;
-    cudaStream_t stream = nullptr;  // in a graph: none
+    cudaStream_t stream = nullptr;
   };
 
   CudaDevice(int number, const CudaDeviceOptions& options,
