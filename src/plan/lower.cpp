@@ -10,6 +10,8 @@
 #include "lockflight/core/error.h"
 #include "plan/edges.h"
 #include "plan/lower_state.h"
+#include "plan/lower_update.h"
+#include "plan/prologue.h"
 
 namespace lockflight::plan {
 namespace {
@@ -34,12 +36,16 @@ class Lowering {
     program_.placement = schedule.placement;
     program_.ties = ties;
     program_.channels = static_cast<int>(channels_.size());
+    if (trains_ && options.optimizer == OptimizerPlace::in_schedule) {
+      program_.channels += channels_of_update(schedule.ranks());
+    }
     program_.ranks.resize(ranks_.size());
     connect();
     for (int rank = 0; rank < schedule.ranks(); ++rank) {
       read_order(rank);
       reserve(rank);
     }
+    find_prologues();
   }
 
   // Takes any action whose inputs are made, until all are taken or none can be.
@@ -72,10 +78,11 @@ class Lowering {
     const Channel& channel = channels_[channel_of(b)];
     return channel.rank[sending] != channel.rank[receiving];
   }
-  Passage& passage(const Boundary& b) {
-    return passages_[static_cast<std::size_t>(channel_of(b)) * schedule_.micro_batches +
-                     b.micro_batch];
+  std::size_t number_of(const Boundary& b) const {
+    return static_cast<std::size_t>(channel_of(b)) * schedule_.micro_batches + b.micro_batch;
   }
+  Passage& passage(const Boundary& b) { return passages_[number_of(b)]; }
+  const Passage& passage(const Boundary& b) const { return passages_[number_of(b)]; }
 
   void connect() {
     for (int stage = 0; stage + 1 < schedule_.stages(); ++stage) {
@@ -110,13 +117,28 @@ class Lowering {
     }
   }
 
+  void find_prologues() {
+    prologues_.assign(ranks_.size(), 0);
+    if (trains_ && options_.optimizer == OptimizerPlace::in_schedule) {
+      std::vector<std::vector<Action>> orders;
+      for (const RankState& state : ranks_) {
+        std::vector<Action>& order = orders.emplace_back(state.order);
+        for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+          if (state.begins_pair[i]) {
+            std::swap(order[i], order[i + 1]);  // a pair is no part of a prologue
+          }
+        }
+      }
+      prologues_ = prologue_actions(schedule_, orders);
+    }
+  }
+
   // Programs are long: their memory is counted, not found out by doubling.
   void reserve(int rank) {
     constexpr int kReceive = 6;  // allocate, record, wait, recv, record; wait
     constexpr int kSend = 6;     // record, wait, send, record; wait, release
     constexpr int kTie = 5;      // record, wait, reduce_tied, record, wait
     constexpr int kPair = 4;     // record, wait; record, wait
-    constexpr int kUpdate = 2;   // gradient_norm, update
     std::size_t instructions = ranks_[rank].order.size();
     std::size_t slots = 0;
     for (const Action& action : ranks_[rank].order) {
@@ -129,7 +151,7 @@ class Lowering {
     }
     instructions +=
         kPair * static_cast<std::size_t>(std::ranges::count(ranks_[rank].begins_pair, true));
-    instructions += (trains_ ? kUpdate + kTie * ties_of(rank) : 0);
+    instructions += (trains_ ? kMostOfAnUpdate + kTie * ties_of(rank) : 0);
     program_.ranks[rank].instructions.reserve(instructions);
     program_.ranks[rank].slots.reserve(slots);
     program_.ranks[rank].streams.push_back({});
@@ -150,12 +172,11 @@ class Lowering {
       return false;
     }
     const std::size_t end = begin + size_of(state, begin);
-    settle_sends(rank);
-    const auto ahead = static_cast<std::size_t>(options_.receive_ahead);
-    for (std::size_t i = begin == 0 ? 0 : begin + ahead; i < end + ahead && i < state.order.size();
-         ++i) {
-      post_receive(rank, i);
+    if (begin == prologues_[rank]) {
+      end_prologue(rank);
     }
+    settle_sends(rank);
+    post_receives(rank, begin, end);
     for (std::size_t i = begin; i < end; ++i) {
       await_input(rank, state.order[i]);
     }
@@ -195,6 +216,18 @@ class Lowering {
     return true;
   }
 
+  // So many actions ahead, but in a prologue none that belongs to an action behind it.
+  void post_receives(int rank, std::size_t position, std::size_t next) {
+    RankState& state = ranks_[rank];
+    std::size_t end = next + static_cast<std::size_t>(options_.receive_ahead);
+    if (position < prologues_[rank]) {
+      end = std::min(end, prologues_[rank]);
+    }
+    for (; state.posted < std::min(end, state.order.size()); ++state.posted) {
+      post_receive(rank, state.posted);
+    }
+  }
+
   void await_input(int rank, const Action& action) {
     const auto input = input_of(action);
     if (input && is_transfer(*input)) {
@@ -225,10 +258,29 @@ class Lowering {
     Passage& made = passage(output);
     made.clock = clocks_.copy(ranks_[rank].clock);
     if (is_transfer(output)) {
-      emit_send(rank, output, stream);
+      const int ready = record(rank, stream);
+      if (leaves_prologue(rank, output)) {
+        ranks_[rank].held_back.push_back({.boundary = output, .made = ready});
+      } else {
+        emit_send(rank, output, ready);
+      }
       wake(channels_[channel_of(output)].rank[receiving], made.taken_by);
     } else {
       made.slot[receiving] = made.slot[sending];
+    }
+  }
+
+  // Whether it is made in the rank's prologue, but taken behind that of its taker.
+  bool leaves_prologue(int rank, const Boundary& output) const {
+    const int taker = channels_[channel_of(output)].rank[receiving];
+    return ranks_[rank].next < prologues_[rank] &&
+           static_cast<std::size_t>(passage(output).taken_by) >= prologues_[taker];
+  }
+
+  void end_prologue(int rank) {
+    program_.ranks[rank].prologue = program_.ranks[rank].instructions.size();
+    for (const HeldBack& held : std::exchange(ranks_[rank].held_back, {})) {
+      emit_send(rank, held.boundary, held.made);
     }
   }
 
@@ -284,11 +336,12 @@ class Lowering {
     passage(*input).received = record(rank, stream);
   }
 
-  void emit_send(int rank, const Boundary& output, int made_on) {
+  // Behind the event `made`.
+  void emit_send(int rank, const Boundary& output, int made) {
     const int channel = channel_of(output);
     const int stream = stream_of(channel, sending);
     const int slot = passage(output).slot[sending];
-    order_after(rank, made_on, stream);
+    emit(rank, {.opcode = Opcode::wait, .stream = stream, .event = made});
     emit(rank, {.opcode = Opcode::send,
                 .stream = stream,
                 .action = send_action(output),
@@ -309,7 +362,9 @@ class Lowering {
       left.insert(left.end(), pending.begin(), pending.end());
     }
     settle(rank, std::move(left));
-    if (trains_) {
+    if (trains_ && options_.optimizer == OptimizerPlace::in_schedule) {
+      append_update_in_schedule(program_, rank, static_cast<int>(channels_.size()));
+    } else if (trains_) {
       emit(rank, {.opcode = Opcode::gradient_norm});
       emit(rank, {.opcode = Opcode::update});
     }
@@ -402,8 +457,9 @@ class Lowering {
   Clocks clocks_;
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
-  std::vector<Passage> passages_;  // by channel and micro-batch
-  std::vector<int> ready_;         // ranks to look at
+  std::vector<Passage> passages_;       // by channel and micro-batch
+  std::vector<std::size_t> prologues_;  // actions, by rank
+  std::vector<int> ready_;              // ranks to look at
 };
 
 }  // namespace

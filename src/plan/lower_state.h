@@ -8,6 +8,7 @@
 #include <deque>
 #include <vector>
 
+#include "lockflight/plan/program.h"
 #include "lockflight/schedule/action.h"
 
 namespace lockflight::plan {
@@ -67,11 +68,19 @@ struct Channel {
   std::deque<PendingSend> pending;
 };
 
+/// A send that has to come behind a prologue.
+struct HeldBack {
+  Boundary boundary;
+  int made;  ///< the event behind what makes its bytes
+};
+
 /// What a rank still has to do, and what it knows.
 struct RankState {
   std::vector<schedule::Action> order;
   std::vector<bool> begins_pair;  ///< by position: it and the next action run overlapped
   std::size_t next = 0;
+  std::size_t posted = 0;  ///< receives, counted by the actions that need them
+  std::vector<HeldBack> held_back;
   std::vector<int> clock;
   std::vector<int> sends;  ///< channels
   int second_stream = 0;   ///< that computes; 0: not used yet

@@ -24,7 +24,7 @@ class RaceCheck {
         ties_(ties_on(program, rank)),
         clocks_(streams_ * streams_, 0),
         events_(here_.events),
-        first_gradient_(here_.slots.size() + ties_.size()),
+        first_gradient_(here_.slots.size() + ties_.size() + kSums),
         first_kept_(first_gradient_ + stages_.size()),
         buffers_(first_kept_ + stages_.size() * static_cast<std::size_t>(program.micro_batches)) {
     for (const Instruction& instruction : here_.instructions) {
@@ -42,6 +42,11 @@ class RaceCheck {
   }
 
  private:
+  // Sums of squares, each set with memory of its own: those of the ranks up to this one, those that
+  // came from the one in front, and those of all ranks.
+  enum class Sums : std::uint8_t { known, received, all };
+  static constexpr std::size_t kSums = 3;
+
   struct Event {
     Number recorded_at = kNone;  // position
     Number clock = kNone;        // its row in kept_, from the record to the last wait
@@ -81,15 +86,35 @@ class RaceCheck {
         return write(now_->slot);
       case Opcode::reduce_tied:
         return write(buffer_of_tie(now_->slot));
-      case Opcode::gradient_norm:
+      case Opcode::gradient_sums:
+        write(buffer_of(Sums::known));
+        return touch_gradients();
+      case Opcode::validate:
+        read(buffer_of(of_all()));
+        return touch_gradients();
       case Opcode::update:
-        for (const int tie : ties_) {
-          write(buffer_of_tie(tie));
-        }
-        for (const int stage : stages_) {
-          write(buffer_of_gradients(stage));
-        }
-        return;
+        read(buffer_of(Sums::known));
+        return touch_gradients();
+      case Opcode::gradient_norm:
+        return touch_gradients();
+      case Opcode::send_sums:
+        return read(buffer_of(now_->peer > rank_ ? Sums::known : of_all()));
+      case Opcode::recv_sums:
+        return write(buffer_of(now_->peer < rank_ ? Sums::received : Sums::all));
+      case Opcode::add_sums:
+        read(buffer_of(Sums::received));
+        return write(buffer_of(Sums::known));
+      case Opcode::read_sums:
+        return read(buffer_of(of_all()));
+    }
+  }
+
+  void touch_gradients() {
+    for (const int tie : ties_) {
+      write(buffer_of_tie(tie));
+    }
+    for (const int stage : stages_) {
+      write(buffer_of_gradients(stage));
     }
   }
 
@@ -204,6 +229,13 @@ class RaceCheck {
                             static_cast<std::size_t>(action.micro_batch));
   }
 
+  // The last rank's own are those of all, when it has added the others.
+  Sums of_all() const { return rank_ + 1 < program_.placement.ranks() ? Sums::all : Sums::known; }
+
+  int buffer_of(Sums sums) const {
+    return static_cast<int>(here_.slots.size() + ties_.size()) + static_cast<int>(sums);
+  }
+
   std::string name_of(int buffer) const {
     const auto number = static_cast<std::size_t>(buffer);
     if (number >= first_kept_) {
@@ -214,9 +246,10 @@ class RaceCheck {
     if (number >= first_gradient_) {
       return fmt::format("the gradients of stage {}", stages_[number - first_gradient_]);
     }
-    return number < here_.slots.size()
-               ? fmt::format("slot {}", buffer)
-               : fmt::format("the gradients of tie {}", ties_[number - here_.slots.size()]);
+    const int tie = buffer - static_cast<int>(here_.slots.size());
+    return tie < 0                   ? fmt::format("slot {}", buffer)
+           : tie < std::ssize(ties_) ? fmt::format("the gradients of tie {}", ties_[tie])
+                                     : "the sums of squares";
   }
 
   const Program& program_;
@@ -232,7 +265,7 @@ class RaceCheck {
   std::vector<Number> free_rows_;
   const std::size_t first_gradient_;
   const std::size_t first_kept_;
-  std::vector<Buffer> buffers_;  // slots, ties, stages' gradients, what stages keep
+  std::vector<Buffer> buffers_;  // slots, ties, sums, stages' gradients, what stages keep
   std::vector<Access> reads_;
   std::size_t position_ = 0;
   const Instruction* now_ = nullptr;
