@@ -38,6 +38,9 @@ struct ThreadWorldOptions {
 /// which it should do by std::_Exit: the libraries' own clean-up might wait for ever.
 bool nccl_is_stuck();
 
+/// Of the library NCCL: 22805 for 2.28.5.  Throws DeviceError in a build without CUDA.
+int nccl_version();
+
 /// Moves.  Must outlive the pipelines that use it.
 class World {
  public:

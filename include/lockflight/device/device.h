@@ -140,6 +140,10 @@ class Device {
 
   /// Waits until everything enqueued has run or was dropped.  Throws the first failure.
   virtual void synchronize() = 0;
+  /// Waits until the latest record of an event of the device has been reached; what was downloaded
+  /// on its stream before is there then.  No effect if it was never recorded.  Throws the first
+  /// failure.
+  virtual void synchronize(Event& event) = 0;
 
  protected:
   virtual std::byte* allocate(std::size_t bytes) = 0;

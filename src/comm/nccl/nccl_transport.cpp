@@ -10,9 +10,11 @@
 #include "comm/check_transfer.h"
 #include "device/cuda/add.h"
 #include "device/cuda/check.h"
+#include "lockflight/comm/world.h"
 #include "lockflight/core/error.h"
 
-namespace lockflight::comm {
+namespace lockflight {
+namespace comm {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
@@ -232,4 +234,15 @@ void NcclTransport::close() noexcept {
   connections_.clear();
 }
 
-}  // namespace lockflight::comm
+}  // namespace comm
+
+int nccl_version() {
+  int version = 0;
+  const ncclResult_t result = ncclGetVersion(&version);
+  if (result != ncclSuccess) {
+    throw DeviceError(fmt::format("nccl: ncclGetVersion failed: {}", ncclGetErrorString(result)));
+  }
+  return version;
+}
+
+}  // namespace lockflight

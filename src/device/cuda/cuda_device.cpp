@@ -164,14 +164,14 @@ void CudaDevice::download(cudaStream_t stream, void* to, const TensorView& from)
   check(cudaMemcpyAsync(pinned, from.data(), from.bytes(), cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync from the device");
   if (capturing_ == nullptr) {
-    downloads_.push_back({to, pinned, from.bytes()});
+    downloads_.push_back({to, pinned, from.bytes(), stream});
   }
 }
 
 void CudaDevice::synchronize() {
   try {
     make_current();
-    await_streams();
+    await([this] { return busy(); });
     if (!failed()) {
       finish_step();
     }
@@ -192,9 +192,34 @@ void CudaDevice::end_failed_step() {
   for (const Watch& watch : watches_) {
     stuck_ = !watch.failed(reason) || stuck_;
   }
-  downloads_.clear();
+  forget_downloads();
   clock_->drop();
   std::rethrow_exception(error);
+}
+
+void CudaDevice::synchronize(Event& event) {
+  const auto& cuda_event = static_cast<const CudaEvent&>(event);
+  try {
+    make_current();
+    await([&] {
+      const cudaError_t status = cudaEventQuery(cuda_event.event());
+      if (status != cudaErrorNotReady) {
+        check(status, "an operation that was enqueued before");
+      }
+      return status == cudaErrorNotReady;
+    });
+  } catch (...) {
+    fail(std::current_exception(), clock_->first_pending());
+  }
+  if (const auto first = failure()) {
+    std::rethrow_exception(first->error);
+  }
+  for (std::size_t i = 0; i < downloads_.size() && forgotten_ + i < cuda_event.downloads; ++i) {
+    Download& download = downloads_[i];
+    if (download.stream == cuda_event.stream) {
+      std::memcpy(download.to, download.from, std::exchange(download.bytes, 0));
+    }
+  }
 }
 
 bool CudaDevice::busy() const {
@@ -207,7 +232,7 @@ bool CudaDevice::busy() const {
   });
 }
 
-void CudaDevice::await_streams() {
+void CudaDevice::await(const std::function<bool()>& busy) const {
   Backoff backoff;
   const auto begin = Clock::now();
   while (!failed() && busy()) {
@@ -237,12 +262,17 @@ void CudaDevice::finish_step() {
   for (const Download& download : downloads_) {
     std::memcpy(download.to, download.from, download.bytes);
   }
-  downloads_.clear();
+  forget_downloads();
   staging_->clear();
   for (const Watch& watch : watches_) {
     watch.idle();
   }
   read_complaint();
+}
+
+void CudaDevice::forget_downloads() {
+  forgotten_ += downloads_.size();
+  downloads_.clear();
 }
 
 void CudaDevice::read_complaint() {

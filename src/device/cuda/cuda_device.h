@@ -48,6 +48,7 @@ class CudaDevice final : public Device {
     void* to;
     const std::byte* from;  // pinned
     std::size_t bytes;
+    cudaStream_t stream = nullptr;
   };
 
   CudaDevice(int number, const CudaDeviceOptions& options,
@@ -72,6 +73,7 @@ class CudaDevice final : public Device {
   /// Polls, so that a failure of this or another rank and the deadline are seen.  After a failure
   /// it does not wait for operations that may never end.
   void synchronize() override;
+  void synchronize(Event& event) override;
 
   // For streams and transports.
   int number() const { return number_; }
@@ -87,6 +89,7 @@ class CudaDevice final : public Device {
   void stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
     clock_->stamp(stream, nanoseconds, action_);
   }
+  std::size_t downloads() const { return forgotten_ + downloads_.size(); }
   void leave(CudaStream& stream);
 
   // For graphs.
@@ -106,10 +109,11 @@ class CudaDevice final : public Device {
     arena_.release(data, bytes);
   }
   SlabSource slab_source() const;
-  void await_streams();
+  void await(const std::function<bool()>& busy) const;
   bool busy() const;
   [[noreturn]] void give_up() const;
   void finish_step();
+  void forget_downloads();
   void read_complaint();
   [[noreturn]] void end_failed_step();
 
@@ -120,8 +124,9 @@ class CudaDevice final : public Device {
   std::unique_ptr<Staging> staging_ = std::make_unique<Staging>();
   std::unique_ptr<StreamClock> clock_;
   std::unique_ptr<Blas> blas_ = std::make_unique<Blas>();
-  Complaint* complaint_ = nullptr;  // pinned
-  std::vector<Download> downloads_;
+  Complaint* complaint_ = nullptr;   // pinned
+  std::vector<Download> downloads_;  // on their way, in the order of the host
+  std::size_t forgotten_ = 0;        // those before them
   std::vector<CudaStream*> streams_;
   std::vector<CudaGraph*> graphs_;
   CudaGraph* capturing_ = nullptr;
@@ -138,6 +143,10 @@ class CudaEvent final : public Event {
   explicit CudaEvent(const CudaDevice& device);
   ~CudaEvent() override;
   cudaEvent_t event() const { return event_; }
+
+  // Of its latest record.
+  cudaStream_t stream = nullptr;
+  std::size_t downloads = 0;  // so many had been enqueued
 
  private:
   const CudaDevice& device_;
