@@ -128,6 +128,7 @@ struct PlanCommandOptions {
   std::string recompute = "never";  ///< or when-needed, always
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
+  std::string save_schedule;  ///< a CSV file; empty: none
   bool json = false;
 };
 
