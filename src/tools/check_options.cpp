@@ -119,6 +119,10 @@ void check_outputs(const TrainOptions& options) {
       throw InvalidArgument(fmt::format("{} needs --checkpoint DIR", name));
     }
   }
+  if (options.cuda_graph && !options.trace.empty()) {
+    throw InvalidArgument(
+        "--trace measures every action, which --cuda-graph does not allow; leave one of them out");
+  }
   check_paths(options);
 }
 

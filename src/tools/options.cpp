@@ -6,13 +6,12 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
-#include "lockflight/nn/named_model.h"
+#include "tools/bench_options.h"
 #include "tools/config_file.h"
+#include "tools/option_groups.h"
 
 namespace lockflight::tools {
 namespace {
-
-constexpr int kHelpColumn = 38;
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -23,6 +22,7 @@ constexpr const char* kFooter =
     "  lockflight prove schedule.csv\n"
     "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
     "  lockflight devices\n"
+    "  lockflight bench --ranks 1,2 --schedules gpipe,1f1b\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 69 a device is\n"
     "missing or failed, 70 internal failure, 74 a file cannot be read or written, 130 interrupted\n"
     "(train saves and can resume)";
@@ -76,35 +76,6 @@ constexpr const char* kScheduleHelp =
     "or a file of torch.distributed.pipelining that ends in "
     ".csv: its ranks, stages and micro-batches are then the run's";
 
-void add_common(CLI::App& app) {
-  // The last of several wins, so that a script can append what it changes.
-  app.option_defaults()->always_capture_default()->take_last();
-  app.get_formatter()->column_width(kHelpColumn);
-  app.set_help_flag("--help,-h", "Print this and exit");
-  app.add_option("--config", "Read options from a TOML file; the command line overrides it")
-      ->type_name("FILE");
-}
-
-void add_model(CLI::App& app, ModelOptions& model) {
-  app.add_option("--layers", model.layers, "Transformer blocks")->group("Model");
-  app.add_option("--width", model.width, "Width of the residual stream")->group("Model");
-  app.add_option("--heads", model.heads, "Attention heads; they divide the width")->group("Model");
-  app.add_option("--context", model.context, "Tokens that the model sees at once")->group("Model");
-  app.add_option("--vocabulary", model.vocabulary,
-                 "Different tokens; 0: 256 for text, 50257 for .bin")
-      ->group("Model");
-  app.add_option("--dropout", model.dropout, "Share of activations that are dropped")
-      ->group("Model");
-  app.add_flag("--tied,!--no-tied", model.tied, "Use the embedding as the head's weights too")
-      ->group("Model");
-  app.add_option("--dtype", model.dtype,
-                 "What activations are and products read: f32 or bf16; weights, gradients and the "
-                 "optimizer's state are f32")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->type_name("NAME")
-      ->group("Model");
-}
-
 void add_update(CLI::App& app, UpdateOptions& update) {
   const char* group = "Training";
   app.add_option("--steps", update.steps, "Updates in all")->group(group);
@@ -137,14 +108,6 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-  return app
-      .add_option("--device", device,
-                  "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->type_name("NAME");
-}
-
 CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
   return app
       .add_option("--recompute", recompute,
@@ -152,6 +115,12 @@ CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
                   "backward: never, when-needed (where --memory forces it) or always")
       ->check(CLI::IsMember({"never", "when-needed", "always"}))
       ->type_name("NAME");
+}
+
+CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
+  return app.add_flag("--optimizer-in-schedule", in_schedule,
+                      "Update without a barrier: each rank at once, to be put right if the norm of "
+                      "all gradients asks for it; changes no bit");
 }
 
 void add_pipeline(CLI::App& app, TrainOptions& options) {
@@ -171,6 +140,7 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("SIZE")
       ->group(group);
   add_recompute(app, options.recompute)->group(group);
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
@@ -187,6 +157,9 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
+      ->group(group);
+  app.add_flag("--cuda-graph", options.cuda_graph,
+               "Capture a step into a CUDA graph and launch that; not with dropout or --trace")
       ->group(group);
 }
 
@@ -240,24 +213,11 @@ CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   return train;
 }
 
-void add_published(CLI::App& app, PlanCommandOptions& options) {
-  std::string names;
-  for (const nn::NamedModel& model : nn::named_models()) {
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
-  }
-  app.add_option("--model", options.named, "A published one: " + names)
-      ->type_name("NAME")
-      ->group("Model");
-  app.add_option("--model-context", options.named_context,
-                 "Tokens in a row of that; 0: as published")
-      ->group("Model");
-}
-
 CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
   add_common(*plan);
   plan->footer(kPlanFooter);
-  add_published(*plan, options);
+  add_published(*plan, options.named, options.named_context);
   add_model(*plan, options.model);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
   plan->add_option("--chunks", options.chunks, "Stages of each rank");
@@ -269,6 +229,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
       ->type_name("SIZE");
   add_recompute(*plan, options.recompute);
+  add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
   plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
       ->type_name("NAME|FILE");
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
@@ -357,6 +318,8 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   simulate->add_option("--transfer", options.transfer,
                        "Time of a transfer from one rank to another");
   simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_option("--steps", options.steps, "Steps in a row");
+  add_optimizer_in_schedule(*simulate, options.optimizer_in_schedule);
   simulate->add_flag("--json", options.json, "Print a JSON object");
   return simulate;
 }
@@ -414,7 +377,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
   }
   throw InvalidArgument(
       fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
-                  "simulate and devices",
+                  "simulate, devices and bench",
                   arguments.front()));
 }
 
@@ -454,6 +417,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   add_prove(app, invocation.prove);
   CLI::App* simulate = add_simulate(app, invocation.simulate);
   CLI::App* devices = add_devices(app, invocation.devices);
+  CLI::App* bench = add_bench(app, invocation.bench);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -486,6 +450,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
                        : chosen == schedule ? Command::schedule
                        : chosen == simulate ? Command::simulate
                        : chosen == devices  ? Command::devices
+                       : chosen == bench    ? Command::bench
                                             : Command::prove;
   return invocation;
 }

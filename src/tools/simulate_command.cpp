@@ -15,12 +15,15 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/simulate.h"
+#include "lockflight/plan/transcribe.h"
+#include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/search.h"
 #include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 #include "tools/schedule_file.h"
+#include "tools/split.h"
 
 namespace lockflight::tools {
 namespace {
@@ -30,6 +33,7 @@ using schedule::Schedule;
 
 constexpr int kRanks = 4;
 constexpr int kMicroBatches = 8;
+constexpr int kMostSteps = 1000;
 
 void check_time(std::string_view name, double value) {
   if (!(value >= 0) || std::isinf(value)) {
@@ -47,6 +51,10 @@ void check(const SimulateOptions& options) {
   check_time("--weight-gradient", options.weight_gradient);
   check_time("--transfer", options.transfer);
   check_time("--host", options.host);
+  if (options.steps < 1 || options.steps > kMostSteps) {
+    throw InvalidArgument(
+        fmt::format("--steps is {}; it must be from 1 to {}", options.steps, kMostSteps));
+  }
 }
 
 EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
@@ -61,9 +69,13 @@ EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::Pipelin
 
 RunnableFile subject_of(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
-    return read_runnable_file(
+    RunnableFile file = read_runnable_file(
         options.schedule,
         {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
+    if (options.optimizer_in_schedule) {
+      file.program = plan::program_of(file.schedule, {}, lower_options(true));
+    }
+    return file;
   }
   const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
                                     .micro_batches = options.micro_batches.value_or(kMicroBatches),
@@ -72,7 +84,7 @@ RunnableFile subject_of(const SimulateOptions& options) {
   Schedule schedule = schedule::is_auto(options.schedule)
                           ? auto_schedule(pipeline_of(options, size))
                           : schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {});
+  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
@@ -88,7 +100,23 @@ plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placeme
   return costs;
 }
 
-nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& step) {
+// Of several steps in a row; what one more takes, or what the only one takes.
+struct Row {
+  int steps = 1;
+  double step_time = 0;
+  SimulatedStep all;
+};
+
+Row simulate_row(const plan::Program& program, const plan::StepCosts& costs, int steps) {
+  Row row{.steps = steps, .all = plan::simulate(plan::unroll(program, steps), costs)};
+  row.step_time =
+      row.all.makespan -
+      (steps == 1 ? 0.0 : plan::simulate(plan::unroll(program, steps - 1), costs).makespan);
+  return row;
+}
+
+nlohmann::ordered_json as_json(const Schedule& schedule, const Row& row) {
+  const SimulatedStep& step = row.all;
   nlohmann::ordered_json peaks = nlohmann::ordered_json::array();
   nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
   for (const plan::SimulatedRank& rank : step.ranks) {
@@ -104,7 +132,9 @@ nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& st
   return {{"schedule", schedule.name},
           {"stages", schedule.stages()},
           {"micro_batches", schedule.micro_batches},
+          {"steps", row.steps},
           {"makespan", step.makespan},
+          {"step_time", row.step_time},
           {"idle_barrier", step.idle_barrier()},
           {"idle_span", step.idle_span()},
           {"peak_activations", std::move(peaks)},
@@ -119,8 +149,8 @@ std::string drawing(const Schedule& schedule, const SimulateOptions& options,
   const bool even = static_cast<std::size_t>(schedule.stages()) == stages * step.ranks.size();
   const double unit = std::min({options.forward, options.input_gradient, options.weight_gradient});
   const double width = 2 * static_cast<double>(stages) * step.makespan / unit;
-  if (!even || unit == 0 || schedule::is_lowered(schedule) || options.transfer > 0 ||
-      options.host > 0 || width > console.columns) {
+  if (!even || unit == 0 || options.steps > 1 || schedule::is_lowered(schedule) ||
+      options.transfer > 0 || options.host > 0 || width > console.columns) {
     return {};
   }
   std::array<int, 3> slots{};
@@ -138,7 +168,8 @@ std::string drawing(const Schedule& schedule, const SimulateOptions& options,
   return std::ranges::count(grid, '\n') == schedule.ranks() ? grid + "\n" : std::string();
 }
 
-std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
+std::string as_text(const Schedule& schedule, const Row& row) {
+  const SimulatedStep& step = row.all;
   std::string text =
       fmt::format("{:>5}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}\n", "rank", "busy",
                   "dependency", "transfer", "imbalance", "host", "tail", "keeps");
@@ -149,11 +180,15 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
         rank.busy, rank.idle.dependency, rank.idle.transfer, rank.idle.imbalance, rank.idle.host,
         rank.idle.tail, rank.peak_activations);
   }
-  return text + fmt::format(
-                    "{}: makespan {:.6g}; idle {:.1f} % up to a common end, {:.1f} % between each "
-                    "rank's first and last action\n",
-                    schedule.name, step.makespan, 100 * step.idle_barrier(),
-                    100 * step.idle_span());
+  const std::string steps =
+      row.steps == 1 ? std::string()
+                     : fmt::format(" of {} steps, one more takes {:.6g}", row.steps, row.step_time);
+  return text +
+         fmt::format(
+             "{}: makespan {:.6g}{}; idle {:.1f} % up to a common end, {:.1f} % between each "
+             "rank's first and last action\n",
+             schedule.name, step.makespan, steps, 100 * step.idle_barrier(),
+             100 * step.idle_span());
 }
 
 }  // namespace
@@ -161,11 +196,11 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
 void run_simulate(const SimulateOptions& options, const Console& console) {
   check(options);
   const auto [schedule, program] = subject_of(options);
-  const SimulatedStep step = plan::simulate(program, costs_of(options, schedule.placement));
+  const Row row = simulate_row(program, costs_of(options, schedule.placement), options.steps);
   if (options.json) {
-    console.print(as_json(schedule, step).dump() + "\n");
+    console.print(as_json(schedule, row).dump() + "\n");
   } else {
-    console.print(drawing(schedule, options, step, console) + as_text(schedule, step));
+    console.print(drawing(schedule, options, row.all, console) + as_text(schedule, row));
   }
 }
 
