@@ -72,7 +72,8 @@ constexpr const char* kSimulateFooter =
     "last action).";
 
 constexpr const char* kScheduleHelp =
-    "A name of lockflight schedule --list, or a file of torch.distributed.pipelining that ends in "
+    "A name of lockflight schedule --list, auto (the fastest that fits the memory, searched for), "
+    "or a file of torch.distributed.pipelining that ends in "
     ".csv: its ranks, stages and micro-batches are then the run's";
 
 void add_update(CLI::App& app, UpdateOptions& update) {
@@ -234,6 +235,9 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
       ->check(CLI::IsMember({"adamw", "sgd"}))
       ->type_name("NAME");
+  plan->add_option("--save-schedule", options.save_schedule,
+                   "Write the plan's schedule as a file of torch.distributed.pipelining")
+      ->type_name("FILE");
   plan->add_flag("--json", options.json, "Print the plan as JSON");
   return plan;
 }
@@ -261,7 +265,9 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
   add_common(*schedule);
   schedule->footer(kScheduleFooter);
-  schedule->add_option("name", options.name, "Which one");
+  schedule->add_option("name", options.name,
+                       "Which one; auto: searched for, with forwards, input and weight gradients "
+                       "that take the same time");
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
@@ -295,9 +301,10 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
   add_common(*simulate);
   simulate->footer(kSimulateFooter);
-  simulate->add_option("schedule", options.schedule,
-                       "A name of lockflight schedule --list, or a file of "
-                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option(
+      "schedule", options.schedule,
+      "A name of lockflight schedule --list, auto (searched for these times), or a file of "
+      "torch.distributed.pipelining that ends in .csv");
   simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
   simulate->add_option("--micro-batches", options.micro_batches,
                        "Of one update; 8, or as many as the file has");

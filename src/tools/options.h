@@ -120,6 +120,7 @@ struct PlanCommandOptions {
   bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
+  std::string save_schedule;  ///< a CSV file; empty: none
   bool json = false;
 };
 

@@ -98,6 +98,9 @@ TEST_P(SameBitsTest, ForSeveralStagesARankAndHoweverTheCutIsFound) {
           << schedule;
     }
   }
+  EXPECT_EQ(
+      trainer_.train(model() + ranks() + Words{"--schedule", "auto", "--profile", "estimate"}),
+      expected);
   for (const char* profile : {"measure", "estimate"}) {
     EXPECT_EQ(trainer_.train(model() + ranks() + Words{"--split", "auto", "--profile", profile}),
               expected)
