@@ -90,10 +90,11 @@ class Planner {
   Planner(nn::Model& model, int ranks, const PlanOptions& options)
       : model_(model),
         options_(options),
-        schedule_(schedule::make_schedule(options.schedule,
-                                          {.ranks = ranks,
-                                           .micro_batches = options.micro_batches,
-                                           .stages_per_rank = options.stages_per_rank})),
+        schedule_(
+            schedule::make_schedule(options.schedule, {.ranks = ranks,
+                                                       .micro_batches = options.micro_batches,
+                                                       .stages_per_rank = options.stages_per_rank,
+                                                       .group = options.group})),
         layers_(plan::dry_run(model, options.micro_batch.rows, schedule::has_backward(schedule_))),
         profile_(profile()),
         recompute_(schedule::has_backward(schedule_) ? options.recompute : Recomputation::never),

@@ -12,6 +12,7 @@
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/token_file.h"
 #include "tools/bytes.h"
+#include "tools/pipeline_size.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 
@@ -40,12 +41,22 @@ void check_range(std::string_view name, double value, double least, double most,
   }
 }
 
+// Of a rank.
+template <typename Options>
+int stages_of(const Options& options) {
+  const int stages = stages_per_rank(options.schedule, options.chunks);
+  check_range("--chunks", stages, 1, kMostRanks);
+  check_range("--group", options.group, 0, kMost);
+  return stages;
+}
+
 void check_pipeline(const TrainOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
-  check_range("--chunks", options.chunks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
-  const auto schedule =
-      schedule::make_schedule(options.schedule, {.stages_per_rank = options.chunks});
+  const int rounds = schedule::schedule_info(options.schedule).rounds;
+  const auto schedule = schedule::make_schedule(
+      options.schedule,
+      {.micro_batches = std::max(1, rounds), .stages_per_rank = stages_of(options)});
   if (!schedule::has_backward(schedule)) {
     throw InvalidArgument(
         fmt::format("--schedule {} has no backwards, so it cannot train", options.schedule));
@@ -58,15 +69,15 @@ void check_pipeline(const TrainOptions& options) {
 // Whether the ranks can share the model.
 void check_stages(const TrainOptions& options) {
   const std::int64_t layers = layers_of_gpt(options.model.layers);
-  if (std::int64_t{options.ranks} * options.chunks > layers) {
+  const int stages = stages_of(options);
+  if (std::int64_t{options.ranks} * stages > layers) {
     throw InvalidArgument(fmt::format(
         "--ranks is {}, but the model has {} layers (embedding, two halves of each of {} blocks, "
         "norm, head) and every {} one",
         options.ranks, layers, options.model.layers,
-        options.chunks == 1 ? "rank needs"
-                            : fmt::format("of a rank's {} stages needs", options.chunks)));
+        stages == 1 ? "rank needs" : fmt::format("of a rank's {} stages needs", stages)));
   }
-  parse_split(options.split, options.ranks * options.chunks, layers);
+  parse_split(options.split, options.ranks * stages, layers);
   parse_bytes("--memory", options.memory);
 }
 
@@ -168,7 +179,7 @@ void check(const TrainOptions& options) {
 
 void check(const PlanCommandOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
-  check_range("--chunks", options.chunks, 1, kMostRanks);
+  stages_of(options);
   check_range("--micro-batches", options.micro_batches, 1, kMost);
   check_range("--micro-batch-rows", options.micro_batch_rows, 1, kMost);
   if (options.named.empty()) {

@@ -13,6 +13,7 @@
 #include "tools/bytes.h"
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
+#include "tools/pipeline_size.h"
 #include "tools/run_settings.h"
 #include "tools/split.h"
 
@@ -33,11 +34,13 @@ nn::Model model_of(const PlanCommandOptions& options) {
 
 PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& model) {
   const auto layers = static_cast<std::int64_t>(model.layers().size());
+  const int stages = stages_per_rank(options.schedule, options.chunks);
   PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
                    .micro_batches = options.micro_batches,
                    .schedule = options.schedule,
-                   .stages_per_rank = options.chunks,
-                   .split = parse_split(options.split, options.ranks * options.chunks, layers),
+                   .stages_per_rank = stages,
+                   .group = options.group,
+                   .split = parse_split(options.split, options.ranks * stages, layers),
                    .profile = std::nullopt,
                    .device = plan::device_profile(options.device_profile),
                    .memory_limit_bytes = parse_bytes("--memory", options.memory),

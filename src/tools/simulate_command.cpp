@@ -84,6 +84,12 @@ const plan::Finding& cause_of(const plan::Proof& proof) {
 
 // A file's own order where it holds transfers; what cannot be run is refused with its place.
 Subject read_subject(const SimulateOptions& options) {
+  if (options.group) {
+    throw InvalidArgument(
+        fmt::format("--group is of no use with a file such as {}; its order is "
+                    "already made",
+                    options.schedule));
+  }
   ScheduleFile file = read_schedule_file(options.schedule);
   check_given_size(options, file.schedule);
   ScheduleProof proved = prove_schedule(file, false);
@@ -100,9 +106,11 @@ Subject subject_of(const SimulateOptions& options) {
   if (is_file(options.schedule)) {
     return read_subject(options);
   }
-  const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
-                                    .micro_batches = options.micro_batches.value_or(kMicroBatches),
-                                    .stages_per_rank = options.chunks.value_or(1)};
+  const schedule::PipelineSize size{
+      .ranks = options.ranks.value_or(kRanks),
+      .micro_batches = options.micro_batches.value_or(kMicroBatches),
+      .stages_per_rank = stages_per_rank(options.schedule, options.chunks),
+      .group = options.group.value_or(0)};
   check_size(size);
   Schedule schedule = schedule::make_schedule(options.schedule, size);
   plan::Program program = plan::lower(schedule, {});

@@ -23,6 +23,7 @@
 #include "tools/device_choice.h"
 #include "tools/exit_code.h"
 #include "tools/interrupt.h"
+#include "tools/pipeline_size.h"
 #include "tools/prediction_check.h"
 #include "tools/run_settings.h"
 #include "tools/split.h"
@@ -88,11 +89,13 @@ std::optional<plan::Profile> profile_of(const TrainOptions& options, nn::Model& 
 }
 
 PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& world) {
+  const int stages = stages_per_rank(options.schedule, options.chunks);
   return {.micro_batch = {.rows = options.update.micro_batch_rows},
           .micro_batches = options.update.micro_batches,
           .schedule = options.schedule,
-          .stages_per_rank = options.chunks,
-          .split = parse_split(options.split, options.ranks * options.chunks,
+          .stages_per_rank = stages,
+          .group = options.group,
+          .split = parse_split(options.split, options.ranks * stages,
                                layers_of_gpt(options.model.layers)),
           .profile = profile_of(options, model, world),
           .memory_limit_bytes = parse_bytes("--memory", options.memory),

@@ -49,7 +49,8 @@ struct PlanOptions {
   MicroBatch micro_batch;
   int micro_batches = 1;
   std::string schedule = "1f1b";
-  int stages_per_rank = 1;
+  int stages_per_rank = 0;  ///< 0: as few as the schedule allows
+  int group = 0;  ///< micro-batches that go through a rank's stages together; 0: as many as ranks
   /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
   std::vector<int> split;
   /// Layers that lie on a certain stage, and layers that lie on one stage, whichever.
