@@ -119,7 +119,21 @@ TEST(PlanCommandTest, SearchesASchedulePlansItAndSavesItForARun) {
             plan_from_json(answer(options).text).prediction.step_seconds);
 }
 
+TEST(PlanCommandTest, TakesTheStagesOfAVPlacementByItself) {
+  for (const char* schedule : {"zb-v", "V-Half", "dualpipev"}) {
+    const Answer plan = answer({.model = {.layers = 8, .width = 64},
+                                .ranks = 2,
+                                .schedule = schedule,
+                                .micro_batches = 4});
+    EXPECT_EQ(plan.exit_code, 0) << plan.text;
+    EXPECT_THAT(plan.text, HasSubstr("    3     0  "));
+  }
+}
+
 TEST(PlanCommandTest, RefusesWhatCannotBePlanned) {
+  EXPECT_THROW(answer({.chunks = 3, .schedule = "zb-v"}), InvalidArgument);
+  EXPECT_THROW(answer({.schedule = "dualpipev", .micro_batches = 7}), InvalidArgument);
+  EXPECT_THROW(answer({.schedule = "1f1b", .group = 4}), InvalidArgument);
   EXPECT_THROW(answer({.named = "gpt5"}), InvalidArgument);
   EXPECT_THROW(answer({.ranks = 0}), InvalidArgument);
   EXPECT_THROW(answer({.memory = "lots"}), InvalidArgument);

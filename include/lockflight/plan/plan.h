@@ -53,7 +53,8 @@ struct PlanOptions {
   /// of orders that are searched for the stages' times, with one stage a rank, two in a loop or in
   /// V, or stages_per_rank of them; with a split or pins only as many as these are made for.
   std::string schedule = "1f1b";
-  int stages_per_rank = 1;
+  int stages_per_rank = 0;  ///< 0: as few as the schedule allows
+  int group = 0;  ///< micro-batches that go through a rank's stages together; 0: as many as ranks
   schedule::SearchEffort search{.actions = 200'000'000, .orders = 200'000};  ///< with "auto"
   /// In place of those three: a schedule of one's own, of either dialect; one with transfers is run
   /// in its own order.
