@@ -71,6 +71,7 @@ void Executor::enqueue_prologue(const Job& job, Step& step) {
   if (!job.layouts.empty()) {
     memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
   }
+  bind(job.program);  // streams that it makes have memory of their own
   begin(job, step);
   while (!spans_.empty() && spans_.back().step == step.number) {
     spans_.pop_back();  // those that are thrown away
@@ -144,7 +145,6 @@ void Executor::run_from(std::size_t begin, std::size_t end) {
 void Executor::begin(const Job& job, Step& step) {
   job_ = &job;
   step_ = &step;
-  bind(job.program);
   slots_.clear();
   slots_.resize(program_->slots.size());
   for (auto& [number, stage] : stages_) {
@@ -158,13 +158,14 @@ void Executor::begin(const Job& job, Step& step) {
 
 void Executor::bind(const Program& program) {
   program_ = &program.ranks[transport_.rank()];
-  transfers_.assign(program_->streams.size(), nullptr);
+  others_.assign(program_->streams.size(), nullptr);
   for (std::size_t i = 1; i < program_->streams.size(); ++i) {
-    auto& stream = streams_by_channel_[program_->streams[i].channel];
+    const StreamUse& use = program_->streams[i];
+    auto& stream = streams_by_channel_[use.channel];
     if (!stream) {
-      stream = device_.make_stream(StreamRole::transfer);
+      stream = device_.make_stream(computes(use) ? StreamRole::compute : StreamRole::transfer);
     }
-    transfers_[i] = stream.get();
+    others_[i] = stream.get();
   }
   while (events_.size() < static_cast<std::size_t>(program_->events)) {
     events_.push_back(device_.make_event());
@@ -236,7 +237,7 @@ void Executor::end_span(const Instruction& instruction, TimelineSpan* span) {
 void Executor::compute(const Instruction& instruction) {
   const schedule::Action& action = instruction.action;
   Stage& stage = stages_.at(action.stage);
-  nn::Context context(*compute_);
+  nn::Context context(stream(instruction.stream));
   context.note_draws(&drawing_layer_);
   context.training = job_->training;
   context.seed = step_->seed;
@@ -265,7 +266,7 @@ void Executor::compute(const Instruction& instruction) {
 void Executor::forward(const Instruction& instruction, nn::Context& context) {
   const int micro_batch = instruction.action.micro_batch;
   Stage& stage = stages_.at(instruction.action.stage);
-  Tensors inputs = instruction.slot < 0 ? upload(*step_->inputs, micro_batch)
+  Tensors inputs = instruction.slot < 0 ? upload(context.stream(), *step_->inputs, micro_batch)
                                         : std::exchange(slots_[instruction.slot], {});
   const bool last = instruction.action.stage + 1 == job_->program.placement.stages();
   if (!last || !job_->with_loss) {
@@ -273,12 +274,12 @@ void Executor::forward(const Instruction& instruction, nn::Context& context) {
     if (!last) {
       slots_[instruction.output] = std::move(outputs);
     } else {
-      download_outputs(outputs, micro_batch);
+      download_outputs(context.stream(), outputs, micro_batch);
       kept_alive_.push_back(std::move(outputs));
     }
     return;
   }
-  const Tensors targets = upload(*step_->targets, micro_batch);
+  const Tensors targets = upload(context.stream(), *step_->targets, micro_batch);
   const std::vector<TensorView> target_views(targets.begin(), targets.end());
   const LossInputs loss{.loss = &loss_,
                         .targets = target_views,
@@ -287,7 +288,7 @@ void Executor::forward(const Instruction& instruction, nn::Context& context) {
   stage.forward(context, std::move(inputs), &loss, job_->training);
 }
 
-Tensors Executor::upload(const std::vector<HostTensor>& rows, int micro_batch) {
+Tensors Executor::upload(Stream& stream, const std::vector<HostTensor>& rows, int micro_batch) {
   Tensors tensors;
   for (const HostTensor& host : rows) {
     std::array<std::int64_t, Shape::kMaxRank> extents{};
@@ -297,19 +298,19 @@ Tensors Executor::upload(const std::vector<HostTensor>& rows, int micro_batch) {
         Shape(std::span<const std::int64_t>(extents.data(), host.spec().shape.rank())),
         host.spec().dtype};
     Tensor tensor = device_.empty(spec);
-    compute_->upload(tensor, host.data() + static_cast<std::size_t>(micro_batch) * spec.bytes());
+    stream.upload(tensor, host.data() + static_cast<std::size_t>(micro_batch) * spec.bytes());
     tensors.push_back(std::move(tensor));
   }
   return tensors;
 }
 
-void Executor::download_outputs(const Tensors& outputs, int micro_batch) {
+void Executor::download_outputs(Stream& stream, const Tensors& outputs, int micro_batch) {
   std::vector<HostTensor>& to = step_->outputs[micro_batch];
   for (const Tensor& output : outputs) {
     to.emplace_back(output.spec());
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    compute_->download(to[i].data(), outputs[i]);
+    stream.download(to[i].data(), outputs[i]);
   }
 }
 

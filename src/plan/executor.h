@@ -122,9 +122,9 @@ class Executor {
   void reduce_tied(const Instruction& instruction);
   void transfer_sums(const Instruction& instruction);
   std::vector<TensorSpec> specs_of(const Boundary& boundary) const;
-  Tensors upload(const std::vector<HostTensor>& rows, int micro_batch);
-  void download_outputs(const Tensors& outputs, int micro_batch);
-  Stream& stream(int number) { return number == 0 ? *compute_ : *transfers_.at(number); }
+  Tensors upload(Stream& stream, const std::vector<HostTensor>& rows, int micro_batch);
+  void download_outputs(Stream& stream, const Tensors& outputs, int micro_batch);
+  Stream& stream(int number) { return number == 0 ? *compute_ : *others_.at(number); }
   TimelineSpan* begin_span(const Instruction& instruction);
   void end_span(const Instruction& instruction, TimelineSpan* span);
 
@@ -135,7 +135,7 @@ class Executor {
   std::map<int, Stage> stages_;
   std::vector<TiedParameters> ties_;
   std::unique_ptr<Stream> compute_;
-  std::map<int, std::unique_ptr<Stream>> streams_by_channel_;
+  std::map<int, std::unique_ptr<Stream>> streams_by_channel_;  // -1: the second that computes
   std::vector<std::unique_ptr<Event>> events_;
   TensorView block_;
   std::unique_ptr<Graph> graph_;  // goes before its streams
@@ -146,7 +146,7 @@ class Executor {
   Step* step_ = nullptr;
   const Update* update_ = nullptr;
   const RankProgram* program_ = nullptr;
-  std::vector<Stream*> transfers_;  // by the program's number of the stream
+  std::vector<Stream*> others_;  // by the program's number of the stream
   std::vector<Tensors> slots_;
   Tensor losses_;
   std::vector<Tensors> kept_alive_;  // outputs on their way to the host

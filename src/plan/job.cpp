@@ -51,8 +51,10 @@ std::vector<std::vector<BufferLife>> lay_out(nn::Model& model, const std::vector
   job.drawing_layer = rehearsal.drawing_layer;
   job.layouts.clear();
   for (std::size_t rank = 0; rank < buffers.size(); ++rank) {
-    job.layouts.push_back(place(buffers[rank]));
-    const auto findings = prove_layout(static_cast<int>(rank), buffers[rank], job.layouts[rank]);
+    const auto streams = streams_of(job.program.ranks[rank], buffers[rank]);
+    job.layouts.push_back(place(buffers[rank], streams));
+    const auto findings =
+        prove_layout(static_cast<int>(rank), buffers[rank], job.layouts[rank], streams);
     if (!findings.empty()) {
       throw PlanError("the layout is not proved: " + to_string(findings.front()));
     }

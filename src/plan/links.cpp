@@ -18,7 +18,7 @@ Links links_of(const Program& program, int rank) {
     }
   }
   for (std::size_t stream = 1; stream < own.streams.size(); ++stream) {
-    if (!ties[stream]) {
+    if (!ties[stream] && !computes(own.streams[stream])) {
       links.edges.push_back({.peer = own.streams[stream].peer,
                              .channel = own.streams[stream].channel,
                              .sends = own.streams[stream].sends});

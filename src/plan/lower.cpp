@@ -56,9 +56,7 @@ class Lowering {
     while (!ready_.empty()) {
       const int rank = ready_.back();
       ready_.pop_back();
-      RankState& state = ranks_[rank];
-      while (state.next < state.order.size() && take(rank, state.next)) {
-        ++state.next;
+      while (take_next(rank)) {
       }
     }
     check_all_taken();
@@ -104,7 +102,13 @@ class Lowering {
 
   void read_order(int rank) {
     RankState& state = ranks_[rank];
-    state.order = schedule_.actions(rank);
+    for (const schedule::Cell& cell : schedule_.rows[rank]) {
+      state.order.insert(state.order.end(), cell.begin(), cell.end());
+      state.begins_pair.resize(state.order.size(), false);
+      if (schedule::is_overlapped(cell)) {
+        state.begins_pair[state.order.size() - 2] = true;
+      }
+    }
     state.clock.assign(schedule_.ranks(), 0);
     for (std::size_t i = 0; i < state.order.size(); ++i) {
       if (const auto input = input_of(state.order[i])) {
@@ -118,7 +122,12 @@ class Lowering {
     if (trains_ && options_.optimizer == OptimizerPlace::in_schedule) {
       std::vector<std::vector<Action>> orders;
       for (const RankState& state : ranks_) {
-        orders.push_back(state.order);
+        std::vector<Action>& order = orders.emplace_back(state.order);
+        for (std::size_t i = 0; i < order.size(); ++i) {
+          if (state.begins_pair[i] && order[i].kind == schedule::ActionKind::forward) {
+            std::swap(order[i], order[i + 1]);  // no pair is cut in two
+          }
+        }
       }
       prologues_ = prologue_actions(schedule_, orders);
     }
@@ -129,6 +138,7 @@ class Lowering {
     constexpr int kReceive = 6;  // allocate, record, wait, recv, record; wait
     constexpr int kSend = 6;     // record, wait, send, record; wait, release
     constexpr int kTie = 5;      // record, wait, reduce_tied, record, wait
+    constexpr int kPair = 4;     // record, wait; record, wait
     std::size_t instructions = ranks_[rank].order.size();
     std::size_t slots = 0;
     for (const Action& action : ranks_[rank].order) {
@@ -139,6 +149,8 @@ class Lowering {
       instructions += (receives ? kReceive : 0) + (sends ? kSend : 0);
       slots += (receives ? 1 : 0) + (output ? 1 : 0);
     }
+    instructions +=
+        kPair * static_cast<std::size_t>(std::ranges::count(ranks_[rank].begins_pair, true));
     instructions += (trains_ ? kMostOfAnUpdate + kTie * ties_of(rank) : 0);
     program_.ranks[rank].instructions.reserve(instructions);
     program_.ranks[rank].slots.reserve(slots);
@@ -151,44 +163,64 @@ class Lowering {
     });
   }
 
-  // Emits the action at `position` of a rank with what belongs to it; false if its input is not
-  // made yet.
-  bool take(int rank, std::size_t position) {
+  // Emits a rank's next action, or overlapped pair, with what belongs to it; false if there is none
+  // or its inputs are not made yet.
+  bool take_next(int rank) {
     RankState& state = ranks_[rank];
-    const Action& action = state.order[position];
-    const auto input = input_of(action);
-    if (input) {
-      int& made = passage(*input).clock;
-      if (made < 0) {
-        return false;
-      }
-      clocks_.join(state.clock, std::exchange(made, -1));
+    const std::size_t begin = state.next;
+    if (begin == state.order.size() || !take_inputs(rank, begin, begin + size_of(state, begin))) {
+      return false;
     }
-    if (position == prologues_[rank]) {
+    if (begin == prologues_[rank]) {
       end_prologue(rank);
     }
+    const std::size_t end = begin + size_of(state, begin);
     settle_sends(rank);
-    post_receives(rank, position);
-    if (input && is_transfer(*input)) {
-      emit(rank, {.opcode = Opcode::wait, .event = passage(*input).received});
+    post_receives(rank, end);
+    for (std::size_t i = begin; i < end; ++i) {
+      await_input(rank, state.order[i]);
     }
-    const auto output = output_of(action);
-    emit(rank, {.opcode = Opcode::compute,
-                .action = action,
-                .slot = input ? passage(*input).slot[receiving] : -1,
-                .output = output ? make_slot(rank, sending, *output) : -1});
-    state.clock[rank] = static_cast<int>(position) + 1;
-    if (output) {
-      hand_over(rank, *output);
+    const int second = end - begin == 2 ? second_stream(rank) : 0;
+    if (second != 0) {
+      order_after(rank, 0, second);
+    }
+    compute(rank, begin, 0);
+    if (second != 0) {
+      compute(rank, begin + 1, second);
+      order_after(rank, second, 0);
+    }
+    state.clock[rank] = static_cast<int>(end);
+    state.next = end;
+    return true;
+  }
+
+  // Of the action or pair in this position.
+  static std::size_t size_of(const RankState& state, std::size_t position) {
+    return state.begins_pair[position] ? 2 : 1;
+  }
+
+  // Joins what the inputs of these actions tell, if all are made.
+  bool take_inputs(int rank, std::size_t begin, std::size_t end) {
+    RankState& state = ranks_[rank];
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto input = input_of(state.order[i]);
+      if (input && passage(*input).clock < 0) {
+        return false;
+      }
+    }
+    for (std::size_t i = begin; i < end; ++i) {
+      if (const auto input = input_of(state.order[i])) {
+        clocks_.join(state.clock, std::exchange(passage(*input).clock, -1));
+      }
     }
     return true;
   }
 
-  // So many actions ahead, but in a prologue none that belongs to an action behind it.
-  void post_receives(int rank, std::size_t position) {
+  // For the actions before `end` and so many ahead, but in a prologue for none behind it.
+  void post_receives(int rank, std::size_t end) {
     RankState& state = ranks_[rank];
-    std::size_t end = position + static_cast<std::size_t>(options_.receive_ahead) + 1;
-    if (position < prologues_[rank]) {
+    end += static_cast<std::size_t>(options_.receive_ahead);
+    if (state.next < prologues_[rank]) {
       end = std::min(end, prologues_[rank]);
     }
     for (; state.posted < std::min(end, state.order.size()); ++state.posted) {
@@ -196,11 +228,37 @@ class Lowering {
     }
   }
 
-  void hand_over(int rank, const Boundary& output) {
+  void await_input(int rank, const Action& action) {
+    const auto input = input_of(action);
+    if (input && is_transfer(*input)) {
+      emit(rank, {.opcode = Opcode::wait, .event = passage(*input).received});
+    }
+  }
+
+  // When an action is over, so are those in front of it; of a pair's second part only those in
+  // front of the pair are known to be.
+  void compute(int rank, std::size_t position, int stream) {
+    RankState& state = ranks_[rank];
+    const Action& action = state.order[position];
+    const auto input = input_of(action);
+    const auto output = output_of(action);
+    emit(rank, {.opcode = Opcode::compute,
+                .stream = stream,
+                .action = action,
+                .slot = input ? passage(*input).slot[receiving] : -1,
+                .output = output ? make_slot(rank, sending, *output) : -1});
+    state.clock[rank] = static_cast<int>(position) + (stream == 0 ? 1 : -1);
+    if (output) {
+      hand_over(rank, *output, stream);
+    }
+  }
+
+  // What a stream has made.
+  void hand_over(int rank, const Boundary& output, int stream) {
     Passage& made = passage(output);
     made.clock = clocks_.copy(ranks_[rank].clock);
     if (is_transfer(output)) {
-      const int ready = record(rank, 0);
+      const int ready = record(rank, stream);
       if (leaves_prologue(rank, output)) {
         ranks_[rank].held_back.push_back({.boundary = output, .made = ready});
       } else {
@@ -226,9 +284,11 @@ class Lowering {
     }
   }
 
-  // Has a rank looked at that stands at the action in this position.
+  // Has a rank looked at that stands at the action in this position, or at its pair.
   void wake(int rank, int position) {
-    if (static_cast<int>(ranks_[rank].next) == position) {
+    const RankState& state = ranks_[rank];
+    const auto next = static_cast<int>(state.next);
+    if (next == position || (next + 1 == position && state.begins_pair[state.next])) {
       ready_.push_back(rank);
     }
   }
@@ -360,6 +420,16 @@ class Lowering {
                          .sends = end == sending || number >= edges_});
     }
     return channel.stream[end];
+  }
+
+  int second_stream(int rank) {
+    int& stream = ranks_[rank].second_stream;
+    if (stream == 0) {
+      auto& streams = program_.ranks[rank].streams;
+      stream = static_cast<int>(streams.size());
+      streams.push_back({});
+    }
+    return stream;
   }
 
   void check_all_taken() const {

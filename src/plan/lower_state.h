@@ -77,11 +77,13 @@ struct HeldBack {
 /// What a rank still has to do, and what it knows.
 struct RankState {
   std::vector<schedule::Action> order;
+  std::vector<bool> begins_pair;  ///< by position: it and the next action run overlapped
   std::size_t next = 0;
   std::size_t posted = 0;  ///< receives, counted by the actions that need them
   std::vector<HeldBack> held_back;
   std::vector<int> clock;
   std::vector<int> sends;  ///< channels
+  int second_stream = 0;   ///< that computes; 0: not used yet
 };
 
 }  // namespace lockflight::plan

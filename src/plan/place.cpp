@@ -13,7 +13,14 @@ struct Rectangle {
   std::int64_t freed;
   std::size_t offset;
   std::size_t bytes;
+  std::int32_t action;
+  TensorStreams streams;
 };
+
+bool is_before(const Rectangle& earlier, const Rectangle& later) {
+  return earlier.freed < later.born && (earlier.streams.given_back_on == later.streams.taken_on ||
+                                        later.action >= earlier.streams.settled);
+}
 
 std::int64_t end_of(const BufferLife& buffer) {
   return buffer.freed < 0 ? std::numeric_limits<std::int64_t>::max() : buffer.freed;
@@ -23,7 +30,7 @@ std::int64_t end_of(const BufferLife& buffer) {
 std::size_t lowest_offset(const std::vector<Rectangle>& placed, const Rectangle& wanted) {
   std::size_t offset = 0;
   for (const Rectangle& other : placed) {
-    if (other.freed < wanted.born || wanted.freed < other.born) {
+    if (is_before(other, wanted) || is_before(wanted, other)) {
       continue;
     }
     if (other.offset >= offset + wanted.bytes) {
@@ -74,7 +81,7 @@ MemoryPeak memory_peak(std::span<const BufferLife> buffers) {
   return peak;
 }
 
-Layout place(std::span<const BufferLife> buffers) {
+Layout place(std::span<const BufferLife> buffers, std::span<const TensorStreams> streams) {
   std::vector<std::size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, std::ranges::greater(),
@@ -87,7 +94,9 @@ Layout place(std::span<const BufferLife> buffers) {
     Rectangle rectangle{.born = buffers[i].born,
                         .freed = end_of(buffers[i]),
                         .offset = 0,
-                        .bytes = aligned_bytes(buffers[i].bytes)};
+                        .bytes = aligned_bytes(buffers[i].bytes),
+                        .action = buffers[i].action,
+                        .streams = streams.empty() ? TensorStreams() : streams[i]};
     rectangle.offset = lowest_offset(placed, rectangle);
     layout.places[i] = {.offset = rectangle.offset, .bytes = buffers[i].bytes};
     layout.bytes = std::max(layout.bytes, rectangle.offset + rectangle.bytes);

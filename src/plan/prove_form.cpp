@@ -117,8 +117,9 @@ class FormCheck {
     std::vector<int> channels;
     for (std::size_t stream = 1; stream < rank.streams.size(); ++stream) {
       const StreamUse& use = rank.streams[stream];
-      if (!in_range(use.channel, program_.channels) || use.peer < -1 ||
-          use.peer >= program_.placement.ranks() || use.peer == rank_) {
+      const bool computes_too = use.channel == -1 && use.peer == -1;
+      if (!computes_too && (!in_range(use.channel, program_.channels) || use.peer < -1 ||
+                            use.peer >= program_.placement.ranks() || use.peer == rank_)) {
         fine = refuse(
             "stream {} has peer {} and channel {}; channels are 0 to {}, peers the other "
             "ranks of 0 to {}",
@@ -161,7 +162,7 @@ class FormCheck {
       case Opcode::allocate:
       case Opcode::release:
         if (check_slot(now_->slot, false)) {
-          check_on_compute_stream();
+          check_on_stream_0();
         }
         return;
       case Opcode::send:
@@ -182,19 +183,19 @@ class FormCheck {
         if (!in_range(now_->event, here_->events)) {
           wrong("names an event that there is not; the rank has {}", here_->events);
         }
-        return check_on_compute_stream();
+        return check_on_stream_0();
       case Opcode::gradient_norm:
       case Opcode::gradient_sums:
       case Opcode::add_sums:
       case Opcode::update:
-        return check_on_compute_stream();
+        return check_on_stream_0();
       case Opcode::read_sums:
         return;
     }
     wrong("has the unknown operation {}", static_cast<int>(now_->opcode));
   }
 
-  void check_on_compute_stream() {
+  void check_on_stream_0() {
     if (now_->stream != 0) {
       wrong("is on stream {}, but runs on stream 0", now_->stream);
     }
@@ -223,8 +224,9 @@ class FormCheck {
       return wrong("belongs on rank {}, which holds stage {}",
                    program_.placement.rank_of(action.stage), action.stage);
     }
-    if (check_slot(now_->slot, true) && check_slot(now_->output, true)) {
-      check_on_compute_stream();
+    if (check_slot(now_->slot, true) && check_slot(now_->output, true) &&
+        !computes(here_->streams[now_->stream])) {
+      wrong("is on stream {}, which carries transfers", now_->stream);
     }
   }
 
@@ -256,8 +258,8 @@ class FormCheck {
             program_.placement.ranks() - 1);
       return false;
     }
-    if (now_->stream == 0) {
-      wrong("is on stream 0, which computes");
+    if (computes(here_->streams[now_->stream])) {
+      wrong("is on stream {}, which computes", now_->stream);
       return false;
     }
     const int peer = here_->streams[now_->stream].peer;
@@ -281,7 +283,7 @@ class FormCheck {
       if (now_->peer >= 0) {
         return wrong("has peer {}, but both copies lie on this rank", now_->peer);
       }
-      return check_on_compute_stream();
+      return check_on_stream_0();
     }
     if (check_peer() && now_->peer != first + second - rank_) {
       wrong("has peer {}, but the other copy lies on rank {}", now_->peer, first + second - rank_);

@@ -1,7 +1,9 @@
 #include "lockflight/plan/prove_layout.h"
 
+#include <array>
 #include <iterator>
 #include <map>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -10,8 +12,9 @@ namespace {
 
 class LayoutProof {
  public:
-  LayoutProof(int rank, std::span<const BufferLife> buffers, const Layout& layout)
-      : rank_(rank), buffers_(buffers), layout_(layout) {}
+  LayoutProof(int rank, std::span<const BufferLife> buffers, const Layout& layout,
+              std::span<const TensorStreams> streams)
+      : rank_(rank), buffers_(buffers), layout_(layout), streams_(streams) {}
 
   std::vector<Finding> run() {
     if (layout_.places.size() != buffers_.size()) {
@@ -54,12 +57,27 @@ class LayoutProof {
     }
     const auto after = alive_.lower_bound(place.offset);
     if (after != alive_.end() && after->first < end_of(i)) {
-      overlap(i, after->second);
+      overlap(i, after->second, "which is still alive");
     }
     if (after != alive_.begin() && end_of(std::prev(after)->second) > place.offset) {
-      overlap(i, std::prev(after)->second);
+      overlap(i, std::prev(after)->second, "which is still alive");
+    }
+    if (!streams_.empty()) {
+      check_other_stream(i);
     }
     alive_.emplace(place.offset, i);
+  }
+
+  // Against what the other stream gave back and may not be done with.
+  void check_other_stream(std::size_t i) {
+    std::vector<std::size_t>& others = given_back_[1 - streams_[i].taken_on];
+    std::erase_if(others,
+                  [&](std::size_t other) { return streams_[other].settled <= buffers_[i].action; });
+    for (const std::size_t other : others) {
+      if (begin_of(other) < end_of(i) && begin_of(i) < end_of(other)) {
+        overlap(i, other, "with which the other stream may not be done");
+      }
+    }
   }
 
   void give_back(std::size_t i) {
@@ -67,14 +85,17 @@ class LayoutProof {
     if (place != alive_.end() && place->second == i) {
       alive_.erase(place);
     }
+    if (!streams_.empty()) {
+      given_back_[streams_[i].given_back_on].push_back(i);
+    }
   }
 
-  void overlap(std::size_t i, std::size_t other) {
+  void overlap(std::size_t i, std::size_t other, std::string_view why) {
     find(buffers_[i].action,
          fmt::format("tensor {} (bytes {} to {}) lies on tensor {} (bytes {} to {}) of instruction "
-                     "{}, which is still alive",
+                     "{}, {}",
                      i, begin_of(i), end_of(i), other, begin_of(other), end_of(other),
-                     buffers_[other].action));
+                     buffers_[other].action, why));
   }
 
   void find(std::int32_t action, std::string sentence) {
@@ -87,15 +108,17 @@ class LayoutProof {
   int rank_;
   std::span<const BufferLife> buffers_;
   const Layout& layout_;
-  std::map<std::size_t, std::size_t> alive_;  // offset → tensor
+  std::span<const TensorStreams> streams_;
+  std::map<std::size_t, std::size_t> alive_;            // offset → tensor
+  std::array<std::vector<std::size_t>, 2> given_back_;  // on which stream, and not settled
   std::vector<Finding> findings_;
 };
 
 }  // namespace
 
 std::vector<Finding> prove_layout(int rank, std::span<const BufferLife> buffers,
-                                  const Layout& layout) {
-  return LayoutProof(rank, buffers, layout).run();
+                                  const Layout& layout, std::span<const TensorStreams> streams) {
+  return LayoutProof(rank, buffers, layout, streams).run();
 }
 
 }  // namespace lockflight::plan

@@ -20,10 +20,14 @@ class RaceCheck {
         rank_(rank),
         findings_(findings),
         streams_(here_.streams.size()),
+        stages_(program.placement.stages_of(rank)),
         ties_(ties_on(program, rank)),
         clocks_(streams_ * streams_, 0),
         events_(here_.events),
-        buffers_(here_.slots.size() + ties_.size() + kSums) {
+        first_sum_(here_.slots.size() + ties_.size()),
+        first_gradient_(first_sum_ + kSums),
+        first_kept_(first_gradient_ + stages_.size()),
+        buffers_(first_kept_ + stages_.size() * static_cast<std::size_t>(program.micro_batches)) {
     for (const Instruction& instruction : here_.instructions) {
       if (instruction.opcode == Opcode::wait) {
         ++events_[instruction.event].waits_left;
@@ -85,15 +89,15 @@ class RaceCheck {
         return write(buffer_of_tie(now_->slot));
       case Opcode::gradient_sums:
         write(buffer_of(Sums::known));
-        return touch_ties();
+        return touch_gradients();
       case Opcode::validate:
         read(buffer_of(of_all()));
-        return touch_ties();
+        return touch_gradients();
       case Opcode::update:
         read(buffer_of(Sums::known));
-        return touch_ties();
+        return touch_gradients();
       case Opcode::gradient_norm:
-        return touch_ties();
+        return touch_gradients();
       case Opcode::send_sums:
         return read(buffer_of(now_->peer > rank_ ? Sums::known : of_all()));
       case Opcode::recv_sums:
@@ -106,9 +110,12 @@ class RaceCheck {
     }
   }
 
-  void touch_ties() {
+  void touch_gradients() {
     for (const int tie : ties_) {
       write(buffer_of_tie(tie));
+    }
+    for (const int stage : stages_) {
+      write(buffer_of_gradients(stage));
     }
   }
 
@@ -119,7 +126,9 @@ class RaceCheck {
     if (now_->output >= 0) {
       write(now_->output);
     }
+    write(buffer_of_kept(now_->action));
     if (gives_weight_gradient(now_->action.kind)) {
+      write(buffer_of_gradients(now_->action.stage));
       for (const int tie : ties_) {
         if (program_.ties[tie].first == now_->action.stage ||
             program_.ties[tie].second == now_->action.stage) {
@@ -211,15 +220,37 @@ class RaceCheck {
   // The last rank's own are those of all, when it has added the others.
   Sums of_all() const { return rank_ + 1 < program_.placement.ranks() ? Sums::all : Sums::known; }
 
-  int buffer_of(Sums sums) const {
-    return static_cast<int>(here_.slots.size() + ties_.size()) + static_cast<int>(sums);
+  int buffer_of(Sums sums) const { return static_cast<int>(first_sum_) + static_cast<int>(sums); }
+
+  std::size_t index_of(int stage) const {
+    return static_cast<std::size_t>(std::ranges::lower_bound(stages_, stage) - stages_.begin());
+  }
+
+  int buffer_of_gradients(int stage) const {
+    return static_cast<int>(first_gradient_ + index_of(stage));
+  }
+
+  int buffer_of_kept(const schedule::Action& action) const {
+    return static_cast<int>(first_kept_ + index_of(action.stage) * program_.micro_batches +
+                            static_cast<std::size_t>(action.micro_batch));
   }
 
   std::string name_of(int buffer) const {
-    const int tie = buffer - static_cast<int>(here_.slots.size());
-    return tie < 0                   ? fmt::format("slot {}", buffer)
-           : tie < std::ssize(ties_) ? fmt::format("the gradients of tie {}", ties_[tie])
-                                     : "the sums of squares";
+    const auto number = static_cast<std::size_t>(buffer);
+    if (number >= first_kept_) {
+      const std::size_t kept = number - first_kept_;
+      return fmt::format("what stage {} keeps of micro-batch {}",
+                         stages_[kept / program_.micro_batches], kept % program_.micro_batches);
+    }
+    if (number >= first_gradient_) {
+      return fmt::format("the gradients of stage {}", stages_[number - first_gradient_]);
+    }
+    if (number >= first_sum_) {
+      return "the sums of squares";
+    }
+    return number < here_.slots.size()
+               ? fmt::format("slot {}", buffer)
+               : fmt::format("the gradients of tie {}", ties_[number - here_.slots.size()]);
   }
 
   const Program& program_;
@@ -227,12 +258,16 @@ class RaceCheck {
   const int rank_;
   Findings& findings_;
   const std::size_t streams_;
-  const std::vector<int> ties_;  // with a copy on this rank
-  std::vector<Number> clocks_;   // a row for each stream
+  const std::vector<int>& stages_;  // of this rank
+  const std::vector<int> ties_;     // with a copy on this rank
+  std::vector<Number> clocks_;      // a row for each stream
   std::vector<Event> events_;
   std::vector<Number> kept_;  // a row for each event that is still waited for
   std::vector<Number> free_rows_;
-  std::vector<Buffer> buffers_;  // slots, then ties, then sums
+  const std::size_t first_sum_;
+  const std::size_t first_gradient_;
+  const std::size_t first_kept_;
+  std::vector<Buffer> buffers_;  // slots, ties, sums, stages' gradients, what stages keep
   std::vector<Access> reads_;
   std::size_t position_ = 0;
   const Instruction* now_ = nullptr;

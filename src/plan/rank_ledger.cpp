@@ -30,8 +30,9 @@ void RankLedger::wait(const EventTime& event) {
   }
 }
 
-double RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin) {
-  const double time = duration(action.kind, costs.times);
+double RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin,
+                           double share) {
+  const double time = duration(action.kind, costs.times) * share;
   const double end = begin + time;
   if (!std::exchange(started_, true)) {
     rank_.begin = begin;

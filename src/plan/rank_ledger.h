@@ -32,7 +32,9 @@ class RankLedger {
   void wait(const EventTime& event);
 
   /// An F, I, W or B; returns its end.
-  double compute(const schedule::Action& action, const StageCosts& costs, double begin);
+  /// `share`: what of its time it takes.
+  double compute(const schedule::Action& action, const StageCosts& costs, double begin,
+                 double share = 1);
 
   /// The update; one with a compute behind it does not end the rank's work.
   void update(double begin, double time);

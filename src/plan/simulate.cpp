@@ -193,8 +193,25 @@ class Simulation {
     StreamState& state = streams_[stream];
     const StageCosts& costs = costs_.stages[instruction.action.stage];
     const double begin = state.time;
-    state.time = ledgers_[state.rank].compute(instruction.action, costs, begin);
+    state.time = ledgers_[state.rank].compute(instruction.action, costs, begin,
+                                              is_overlapped(instruction) ? costs_.overlap : 1);
     add_span(stream, instruction, begin, state.time);
+  }
+
+  // Whether a compute is the second part of a pair, or the compute behind it is.
+  bool is_overlapped(const Instruction& instruction) const {
+    if (costs_.overlap == 1) {
+      return false;
+    }
+    const std::vector<Instruction>& all = program_.ranks[rank_of(instruction)].instructions;
+    const auto next =
+        std::find_if(all.begin() + (&instruction - all.data()) + 1, all.end(),
+                     [](const Instruction& other) { return other.opcode == Opcode::compute; });
+    return instruction.stream != 0 || (next != all.end() && next->stream != 0);
+  }
+
+  int rank_of(const Instruction& instruction) const {
+    return program_.placement.rank_of(instruction.action.stage);
   }
 
   void update(int stream, const Instruction& instruction) {

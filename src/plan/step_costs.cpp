@@ -46,6 +46,7 @@ void check(const StepCosts& costs, const Program& program) {
   for (const auto& [ranks, link] : costs.links) {
     check(link);
   }
+  check("the share of an overlapped pair", costs.overlap);
   check("tied_bytes", costs.tied_bytes);
   check("the host's time", costs.host);
   for (const double update : costs.update) {

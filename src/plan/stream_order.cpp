@@ -49,8 +49,11 @@ void StreamOrder::connect(int channels) {
 
 void StreamOrder::sort(const RankProgram& program, std::size_t rank) {
   Stream* const here = &streams[first_stream[rank]];
+  const auto stream_of = [&](const Instruction& instruction) -> Stream& {
+    return here[computes(program.streams[instruction.stream]) ? 0 : instruction.stream];
+  };
   for (const Instruction& instruction : program.instructions) {
-    ++here[instruction.stream].end;
+    ++stream_of(instruction).end;
   }
   std::size_t begin = first_instruction[rank];
   for (std::size_t i = 0; i < program.streams.size(); ++i) {
@@ -59,7 +62,7 @@ void StreamOrder::sort(const RankProgram& program, std::size_t rank) {
     begin += length;
   }
   for (std::size_t i = 0; i < program.instructions.size(); ++i) {
-    positions[here[program.instructions[i].stream].end++] = static_cast<std::uint32_t>(i);
+    positions[stream_of(program.instructions[i]).end++] = static_cast<std::uint32_t>(i);
   }
 }
 

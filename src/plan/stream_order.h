@@ -10,6 +10,8 @@
 
 namespace lockflight::plan {
 
+/// What computes on a second stream of a rank is listed with stream 0, in the order of the host: a
+/// device does one thing at a time, and that stream then stays empty.
 struct StreamOrder {
   explicit StreamOrder(const Program& program);
 

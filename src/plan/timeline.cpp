@@ -65,11 +65,18 @@ std::int64_t Timeline::makespan_ns() const {
 }
 
 std::int64_t Timeline::busy_ns(int rank) const {
-  std::int64_t busy = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>> computing;
   for (const TimelineSpan& span : spans) {
     if (span.rank == rank && computes(span)) {
-      busy += span.end_ns - span.begin_ns;
+      computing.emplace_back(span.begin_ns, span.end_ns);
     }
+  }
+  std::ranges::sort(computing);  // those on two streams overlap
+  std::int64_t busy = 0;
+  std::int64_t until = std::numeric_limits<std::int64_t>::min();
+  for (const auto& [begin, end] : computing) {
+    busy += std::max<std::int64_t>(0, end - std::max(begin, until));
+    until = std::max(until, end);
   }
   return busy;
 }

@@ -50,8 +50,12 @@ class RankTranscriber {
 
   void run(const std::vector<TiedStages>& ties, bool trains) {
     for (const Cell& cell : schedule_.rows[rank_]) {
-      for (const Action& action : cell) {
-        add(action);
+      if (schedule::is_overlapped(cell)) {
+        add_overlapped(cell);
+      } else {
+        for (const Action& action : cell) {
+          add(action);
+        }
       }
       ++cell_;
     }
@@ -78,17 +82,58 @@ class RankTranscriber {
     }
   }
 
+  // The backward on a stream of its own, which is ahead of nothing and behind nothing of the pair.
+  void add_overlapped(const Cell& cell) {
+    for (const Action& action : cell) {
+      if (action.kind == ActionKind::forward) {
+        for (const Action& part : cell) {
+          await_input(part, 0);
+        }
+        const int second = second_stream();
+        emit({.opcode = Opcode::wait, .stream = second, .event = record(0)});
+        compute_on_ = 0;
+        add_compute(action);
+        compute_on_ = second;
+      } else {
+        add(action);
+      }
+    }
+    emit({.opcode = Opcode::wait, .event = record(compute_on_)});
+    compute_on_ = 0;
+    made_on_.clear();
+  }
+
+  int second_stream() {
+    if (second_stream_ == 0) {
+      second_stream_ = static_cast<int>(program_.streams.size());
+      program_.streams.push_back({});
+    }
+    return second_stream_;
+  }
+
   void add_compute(const Action& action) {
     const auto input = input_of(action, schedule_.stages());
     const auto output = output_of(action, schedule_.stages());
-    const int slot = input ? slot_of(*input) : -1;
-    if (const auto received = received_.find(slot); received != received_.end()) {
-      emit({.opcode = Opcode::wait, .event = received->second});
-    }
+    await_input(action, compute_on_);
+    const int made = output ? slot_of(*output) : -1;
     emit({.opcode = Opcode::compute,
+          .stream = compute_on_,
           .action = action,
-          .slot = slot,
-          .output = output ? slot_of(*output) : -1});
+          .slot = input ? slot_of(*input) : -1,
+          .output = made});
+    if (compute_on_ != 0 && made >= 0) {
+      made_on_[made] = compute_on_;
+    }
+  }
+
+  // What has been posted of an action's input.
+  void await_input(const Action& action, int stream) {
+    const auto input = input_of(action, schedule_.stages());
+    const auto received = input ? received_.find(slot_of(*input)) : received_.end();
+    if (received != received_.end()) {
+      emit({.opcode = Opcode::wait, .stream = stream, .event = received->second});
+      received_.erase(received);
+    }
   }
 
   void add_transfer(const Action& action) {
@@ -100,7 +145,9 @@ class RankTranscriber {
     if (!sends) {
       emit({.opcode = Opcode::allocate, .slot = slot});
     }
-    emit({.opcode = Opcode::wait, .stream = stream, .event = record(0)});
+    const auto maker = made_on_.find(slot);
+    const int after = maker == made_on_.end() ? 0 : maker->second;
+    emit({.opcode = Opcode::wait, .stream = stream, .event = record(after)});
     emit({.opcode = sends ? Opcode::send : Opcode::recv,
           .stream = stream,
           .action = action,
@@ -188,7 +235,10 @@ class RankTranscriber {
   std::vector<int>& cells_;
   int cell_ = 0;
   std::map<Boundary, int> slots_;
-  std::map<int, int> streams_;             // by channel
+  std::map<int, int> streams_;  // by channel
+  int second_stream_ = 0;       // that computes; 0: not used yet
+  int compute_on_ = 0;
+  std::map<int, int> made_on_;             // slot → stream, of the overlapped pair at hand
   std::map<int, int> received_;            // slot → the event after its receive
   std::vector<std::pair<int, int>> sent_;  // slot, the event after its send
 };
@@ -282,12 +332,18 @@ Schedule with_transfers(const Schedule& schedule, TransferCells cells) {
 Program single_transfer_stream(Program program) {
   program.channels = 1;
   for (RankProgram& rank : program.ranks) {
-    if (rank.streams.size() > 1) {
-      rank.streams.resize(2);
-      rank.streams[1] = {.peer = -1, .channel = 0, .sends = false};
+    std::vector<StreamUse> streams = {{}};
+    std::vector<int> becomes;
+    for (const StreamUse& use : rank.streams) {
+      becomes.push_back(becomes.empty() ? 0 : computes(use) ? 2 : 1);
+      streams.resize(std::max(streams.size(), static_cast<std::size_t>(becomes.back()) + 1));
     }
+    if (streams.size() > 1) {
+      streams[1].channel = 0;
+    }
+    rank.streams = std::move(streams);
     for (Instruction& instruction : rank.instructions) {
-      instruction.stream = std::min(instruction.stream, 1);
+      instruction.stream = becomes[instruction.stream];
     }
   }
   return program;

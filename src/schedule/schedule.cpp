@@ -23,6 +23,16 @@ bool gives_weight_gradient(ActionKind kind) {
 
 }  // namespace
 
+bool is_overlapped(const Cell& cell) {
+  std::vector<ActionKind> kinds;
+  for (const Action& action : cell) {
+    if (is_compute(action.kind)) {
+      kinds.push_back(action.kind);
+    }
+  }
+  return kinds == std::vector{ActionKind::forward, ActionKind::backward};
+}
+
 std::vector<Action> Schedule::actions(int rank) const {
   std::vector<Action> actions;
   for (const Cell& cell : rows[rank]) {

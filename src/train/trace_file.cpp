@@ -34,7 +34,7 @@ bool goes_forward(const schedule::Action& action) {
 
 std::string stream_name(const TimelineSpan& span) {
   if (span.peer < 0) {
-    return span.stream == 0 ? "compute" : fmt::format("stream {}", span.stream);
+    return span.stream == 0 ? "compute" : "compute, overlapped";
   }
   return fmt::format("{} rank {} (channel {})", sends(span.action) ? "to" : "from", span.peer,
                      span.channel);

@@ -366,6 +366,27 @@ class ProgramSimulation {
         break;
     }
     touch_ties(number, instruction);
+    touch_stages(number, instruction);
+  }
+
+  // So are a stage's gradients, and what it keeps of a micro-batch.
+  void touch_stages(int number, const Instruction& instruction) {
+    const int ties = static_cast<int>(program_.ties.size());
+    const auto gradients = [&](int stage) { return -2 - ties - stage; };
+    if (instruction.opcode == Opcode::compute) {
+      const auto& [stage, kind, micro_batch] = instruction.action;
+      write(number,
+            -2 - ties - program_.placement.stages() - stage * program_.micro_batches - micro_batch,
+            instruction);
+      if (kind == schedule::ActionKind::backward || kind == schedule::ActionKind::weight_gradient) {
+        write(number, gradients(stage), instruction);
+      }
+    } else if (instruction.opcode == Opcode::gradient_norm ||
+               instruction.opcode == Opcode::update) {
+      for (const int stage : program_.placement.stages_of(streams_[number].rank)) {
+        write(number, gradients(stage), instruction);
+      }
+    }
   }
 
   // The gradients of a tie are a slot of their own on every rank that has a copy.

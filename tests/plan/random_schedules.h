@@ -45,6 +45,28 @@ inline schedule::Schedule random_schedule(const schedule::Placement& placement, 
   return schedule;
 }
 
+/// Joins neighbouring F and B of every row, in either order, to overlapped pairs, at random and
+/// where they are of different micro-batches or stages.  The result may be one that can never be
+/// run.
+inline schedule::Schedule overlapped(schedule::Schedule schedule, std::mt19937& random) {
+  using enum schedule::ActionKind;
+  for (auto& row : schedule.rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) {
+      schedule::Action first = row[i].front();
+      schedule::Action second = row[i + 1].front();
+      if (first.kind == backward) {
+        std::swap(first, second);
+      }
+      const bool same = first.stage == second.stage && first.micro_batch == second.micro_batch;
+      if (first.kind == forward && second.kind == backward && !same && random() % 2 == 0) {
+        row[i] = {first, second};
+        row.erase(row.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      }
+    }
+  }
+  return schedule;
+}
+
 /// Up to 4 ranks with up to 3 stages each, in any order.
 inline schedule::Placement random_placement(std::mt19937& random) {
   const int ranks = std::uniform_int_distribution(1, 4)(random);

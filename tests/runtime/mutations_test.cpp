@@ -12,6 +12,7 @@
 #include "lockflight/nn/mlp.h"
 #include "lockflight/plan/prove.h"
 #include "lockflight/runtime/pipeline.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/train/optimizer.h"
 #include "plan/memory.h"
 #include "runtime/test_models.h"
@@ -59,15 +60,22 @@ Outcome train(World& world, const Plan& plan) {
 
 TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
   int accepted = 0;
-  for (const char* schedule : {"1f1b", "gpipe"}) {
+  const auto pairs = schedule::read_csv(
+      "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n1F0,(1F1;1B0)OVERLAP_F_B,1F2,1B1,1B2\n"
+      "2F0,(2F1;2B0)OVERLAP_F_B,(2F2;2B1)OVERLAP_F_B,2B2\n",
+      "pairs");
+  for (const char* schedule : {"1f1b", "gpipe", "pairs"}) {
     nn::Model planned = model();
     auto world = std::make_unique<World>(test::make_world(kRanks, {}));
-    const Plan plan =
-        make_plan(planned, *world,
-                  {.micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1});
+    PlanOptions options{
+        .micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1};
+    if (schedule == pairs.name) {
+      options.own_schedule = pairs;
+    }
+    const Plan plan = make_plan(planned, *world, options);
     const Outcome expected = train(*world, plan);
     const std::string listing = to_string(plan.program);
-    for (std::uint64_t seed = 0; seed < kMutations / 2; ++seed) {
+    for (std::uint64_t seed = 0; seed < kMutations / 3; ++seed) {
       plan::Mutation mutation = plan::Mutator(plan.program, seed).mutate();
       // Of those that are refused, tests/plan/prove_mutations_test.cpp says that the place is
       // named; others changed a number that their instruction does not use.

@@ -22,10 +22,11 @@ struct OpTotals {
 
 /// The life of one tensor, in calls that took or gave back memory, counted from 0.
 struct BufferLife {
-  std::size_t bytes = 0;     ///< as asked for
-  std::int64_t born = 0;     ///< the call that took it
-  std::int64_t freed = -1;   ///< the call that gave it back; -1 if there was none
-  std::int32_t action = -1;  ///< what Device::mark said when it was taken
+  std::size_t bytes = 0;       ///< as asked for
+  std::int64_t born = 0;       ///< the call that took it
+  std::int64_t freed = -1;     ///< the call that gave it back; -1 if there was none
+  std::int32_t action = -1;    ///< what Device::mark said when it was taken
+  std::int32_t freed_by = -1;  ///< what it said when it was given back
 
   friend bool operator==(const BufferLife&, const BufferLife&) = default;
 };

@@ -39,6 +39,9 @@ struct LowerOptions {
 ///     proves it done; that wait stands before the first action of the rank that cannot start
 ///     before the receiver has taken the bytes anyway, so it never holds anything up; failing such
 ///     an action, at the end of the step;
+///   - the parts of an overlapped pair start when the inputs of both are there, the forward on
+///     stream 0 and the backward on a compute stream of its own, and what follows waits for both;
+///     what a part makes is sent when that part is over;
 ///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
 ///     norm of all gradients and the update, or with what options.optimizer says.
 /// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.

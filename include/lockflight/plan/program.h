@@ -29,8 +29,8 @@ struct Boundary {
 /// The update phase is gradient_norm and update; or, where the optimizer is in the schedule, all
 /// from gradient_sums to validate: see lower.h.
 enum class Opcode : std::uint8_t {
-  compute,        ///< run `action` on the compute stream
-  allocate,       ///< memory for the boundary in slot `slot`, in the order of the compute stream
+  compute,        ///< run `action`
+  allocate,       ///< memory for the boundary in slot `slot`, in the order of stream 0
   send,           ///< send slot `slot` to `peer`
   recv,           ///< receive slot `slot` from `peer`
   record,         ///< record `event`
@@ -60,13 +60,15 @@ struct Instruction {
   int peer = -1;
 };
 
-/// Stream 0 computes; every other stream carries the transfers of one directed edge in one
-/// direction.
+/// Stream 0 computes.  Where forwards and backwards run overlapped, a second stream computes beside
+/// it.  Every other stream carries the transfers of one directed edge in one direction.
 struct StreamUse {
   int peer = -1;     ///< -1: compute, or the tied gradients
-  int channel = -1;  ///< the same number at both ends
+  int channel = -1;  ///< the same number at both ends; -1: compute
   bool sends = false;
 };
+
+inline bool computes(const StreamUse& use) { return use.channel < 0; }
 
 /// Where the optimizer is in the schedule, the first `prologue` instructions of a step may run
 /// before the `validate` of the step in front of it: they compute forwards, and what they send is

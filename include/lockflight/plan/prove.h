@@ -2,7 +2,8 @@
 //
 // The model is that of schedules under NCCL, and of the executor:
 //   - the host enqueues a rank's instructions in their order and waits for nothing; streams are
-//     in-order; computes, allocate, release, the norm and the update run on stream 0;
+//     in-order; computes run on stream 0, or on a second one that computes; allocate, release, the
+//     norm and the update run on stream 0;
 //   - a send or receive holds its stream until its partner stands at the other end of the channel;
 //     ends match in order.  Nothing is buffered.  reduce_tied meets the same way, gradient_norm
 //     meets all ranks;
@@ -12,13 +13,16 @@
 //
 // Races: a slot is a buffer.  allocate and release write it, recv writes it, send reads it, a
 // compute frees the slot that it takes and writes the one that it fills; reduce_tied, the weight
-// gradients of the tie's stages, the norm and the update write a tie's gradients.  Every two of
-// these that touch the same buffer, one writing, must be ordered by stream order and by records and
-// waits of that rank.  What only a transfer's other end would order is refused: that is
-// conservative, and makes the clocks as small as the rank has streams.
-// The sums of squares of a rank, those it receives and those of all ranks are buffers like slots.
-// Since memory changes hands on stream 0 in the host's order, this holds for bytes, too: whichever
-// placement gives buffers that live at the same time, in the host's order, bytes of their own.
+// gradients of the tie's stages, the norm and the update write a tie's gradients.  So are what a
+// stage keeps of a micro-batch, which its F, I, W and B write, and a stage's gradients, which W, B,
+// the norm and the update write.  Every two of these that touch the same buffer, one writing, must
+// be ordered by stream order and by records and waits of that rank.  What only a transfer's other
+// end would order is refused: that is conservative, and makes the clocks as small as the rank has
+// streams.  The sums of squares of a rank, those it receives and those of all ranks are buffers
+// like slots.  Where one stream computes, memory changes hands on it in the host's order, so this
+// holds for bytes, too: whichever placement gives buffers that live at the same time, in the host's
+// order, bytes of their own.  Where two do, a placement must also keep apart what one stream gives
+// back and the other takes before it is known to come after that: see prove_layout.h.
 
 #pragma once
 

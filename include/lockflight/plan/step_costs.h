@@ -44,6 +44,8 @@ struct StepCosts {
   LinkCosts link;                                  ///< from any rank to any other
   std::map<std::pair<int, int>, LinkCosts> links;  ///< but for these: (from, to)
   LinkSharing sharing = LinkSharing::none;
+  /// What an overlapped pair takes, in parts of what its two actions take one after the other.
+  double overlap = 1;
   double tied_bytes = 0;  ///< a tied sum takes as long as their transfer, and shares no way
   /// For the host of a rank to enqueue an action: a compute, send, receive, tied sum, norm or
   /// update, with the events and the memory that belong to it.  It enqueues the whole program in

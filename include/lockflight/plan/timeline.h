@@ -12,7 +12,7 @@ namespace lockflight {
 
 struct TimelineSpan {
   int rank = 0;
-  int stream = 0;             ///< within the rank; 0 computes
+  int stream = 0;             ///< within the rank; 0 computes, and maybe one more
   schedule::Action action;    ///< compute, send or recv
   int peer = -1;              ///< transfers only
   int channel = -1;           ///< transfers only: spans of one channel and tag belong together

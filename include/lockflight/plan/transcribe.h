@@ -29,7 +29,9 @@ struct Transcription {
 ///     where the rank waits for all its sends;
 ///   - a rank that trains ends with the sums of tied gradients, the norm of all gradients and the
 ///     update;
-///   - actions in one cell run one after the other;
+///   - a forward and a backward in one cell run overlapped: the parts start when the inputs of
+///     both that stand in front of them are there, the backward on a compute stream of its own, and
+///     what follows the cell waits for both; other actions in one cell run one after the other;
 ///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
 /// Nothing else is asked: whether the order makes sense is for prove to say.
 ///   ties   of the model

@@ -23,6 +23,9 @@ struct PipelineSize {
 /// action is the common case, two are a forward and a backward that run overlapped.
 using Cell = std::vector<Action>;
 
+/// True if what a cell computes is a forward and then a backward, which run overlapped.
+bool is_overlapped(const Cell& cell);
+
 struct Schedule {
   std::string name;
   int micro_batches = 0;

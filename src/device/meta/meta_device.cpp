@@ -38,6 +38,7 @@ void MetaDevice::release(std::byte* data, std::size_t bytes) noexcept {
   memory_.give_back(aligned_bytes(bytes));
   if (const auto buffer = alive_.find(data); buffer != alive_.end()) {
     buffers_[buffer->second].freed = calls_++;
+    buffers_[buffer->second].freed_by = action_;
     alive_.erase(buffer);
   }
 }
