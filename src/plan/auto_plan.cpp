@@ -1,11 +1,9 @@
 #include "plan/auto_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -13,14 +11,12 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
-#include "lockflight/plan/dry_run.h"
-#include "lockflight/plan/simulate.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/search.h"
 #include "plan/memory.h"
 #include "plan/planning.h"
-#include "plan/predict.h"
 #include "plan/recomputing.h"
+#include "plan/search_problem.h"
 
 namespace lockflight::plan {
 namespace {
@@ -29,9 +25,6 @@ using schedule::Placement;
 using schedule::Schedule;
 using schedule::SearchProblem;
 
-constexpr schedule::SearchEffort kEffort{.actions = 200'000'000, .orders = 200'000};
-// To learn what the activations of an order take in bytes.
-constexpr schedule::SearchEffort kLowEffort{.actions = 20'000'000, .orders = 20'000};
 constexpr int kMostCorrections = 4;  // of what an order may keep
 
 std::vector<int> layers_of(const Plan& plan) {
@@ -101,7 +94,7 @@ class AutoPlanner {
     if (!options_.split.empty()) {
       return {std::max(1, static_cast<int>(options_.split.size()) / ranks_)};
     }
-    if (!options_.pins.empty() || ranks_ == 1) {
+    if (!options_.pins.empty()) {
       return {given};
     }
     std::vector<int> counts = {1};
@@ -215,50 +208,13 @@ class AutoPlanner {
   }
 
   void search_with(const Plan& seed) {
-    SearchProblem problem = problem_of(seed);
+    SearchProblem problem = search_problem(model_, seed, options_);
     if (!limited()) {
-      const auto found = schedule::search(problem, kEffort);
+      const auto found = schedule::search(problem, options_.search);
       consider_if_faster(found.schedule, seed);
       return;
     }
     search_within_limit(seed, problem);
-  }
-
-  SearchProblem problem_of(const Plan& seed) {
-    const StepCosts costs = step_costs(seed, options_.device);
-    SearchProblem problem{.placement = seed.schedule.placement,
-                          .micro_batches = options_.micro_batches,
-                          .times = {},
-                          .forward_transfers = {},
-                          .backward_transfers = {},
-                          .receive_ahead = options_.lower.receive_ahead,
-                          .saved = saved_bytes(seed),
-                          .memory_limits = {}};
-    for (std::size_t stage = 0; stage < costs.stages.size(); ++stage) {
-      problem.times.push_back(costs.stages[stage].times);
-      if (stage + 1 < costs.stages.size()) {
-        problem.forward_transfers.push_back(costs.link.time(costs.stages[stage].output_bytes));
-        problem.backward_transfers.push_back(
-            costs.link.time(costs.stages[stage].output_gradient_bytes));
-      }
-    }
-    return problem;
-  }
-
-  std::vector<schedule::SavedBytes> saved_bytes(const Plan& seed) {
-    const Recomputing recomputing(model_, recomputed_layers(model_, seed.stages));
-    const std::vector<LayerProfile> layers = dry_run(model_, options_.micro_batch.rows);
-    std::vector<schedule::SavedBytes> saved(seed.stages.size());
-    for (std::size_t stage = 0; stage < saved.size(); ++stage) {
-      const StagePlan& its = seed.stages[stage];
-      for (int layer = its.first_layer; layer < its.first_layer + its.layers; ++layer) {
-        const LayerMemory& memory = layers[layer].memory;
-        saved[stage].after_forward += static_cast<std::int64_t>(memory.saved_after_forward_bytes);
-        saved[stage].after_input_gradient +=
-            static_cast<std::int64_t>(memory.saved_after_input_gradient_bytes);
-      }
-    }
-    return saved;
   }
 
   // With the seed's stages.
@@ -292,13 +248,16 @@ class AutoPlanner {
     if (!fits(least)) {
       return;
     }
-    const std::vector<std::int64_t> kept_least = kept_bytes(least, problem);
+    const std::vector<std::int64_t> kept_least = kept_bytes(least, problem, options_.device);
     for (int rank = 0; rank < ranks_; ++rank) {
       const std::int64_t room = room_of(least, rank);
-      problem.memory_limits.push_back(least_limit(problem, rank) + room);
+      problem.memory_limits.push_back(least_kept(problem, rank) + room);
     }
+    // To learn what the activations of an order take in bytes.
+    const schedule::SearchEffort low{.actions = options_.search.actions / 10,
+                                     .orders = options_.search.orders / 10};
     for (int i = 0; i <= kMostCorrections; ++i) {
-      const auto found = schedule::search(problem, i == 0 ? kLowEffort : kEffort);
+      const auto found = schedule::search(problem, i == 0 ? low : options_.search);
       const Plan plan = plan_in_any_memory(model_, ranks_, options_for(found.schedule, seed));
       const bool enough = i > 0 && fits(plan);
       consider(plan);
@@ -314,35 +273,9 @@ class AutoPlanner {
            static_cast<std::int64_t>(plan.memory[rank].arena_bytes());
   }
 
-  // What search demands.
-  static std::int64_t least_limit(const SearchProblem& problem, int rank) {
-    std::int64_t bytes = 0;
-    std::int64_t more = 0;
-    for (const int stage : problem.placement.stages_of(rank)) {
-      const schedule::SavedBytes& saved = problem.saved[stage];
-      bytes += saved.after_forward;
-      more = std::max(more, saved.after_input_gradient - saved.after_forward);
-    }
-    return bytes + more;
-  }
-
-  // At most, by what the search counts.
-  std::vector<std::int64_t> kept_bytes(const Plan& plan, const SearchProblem& problem) const {
-    StepCosts costs = step_costs(plan, options_.device);
-    for (std::size_t stage = 0; stage < costs.stages.size(); ++stage) {
-      costs.stages[stage].saved_bytes = problem.saved[stage].after_forward;
-      costs.stages[stage].saved_bytes_after_i = problem.saved[stage].after_input_gradient;
-    }
-    std::vector<std::int64_t> bytes;
-    for (const SimulatedRank& rank : simulate(plan.program, costs).ranks) {
-      bytes.push_back(rank.peak_bytes);
-    }
-    return bytes;
-  }
-
   void correct(SearchProblem& problem, const std::vector<std::int64_t>& kept_least,
                const Plan& least, const Plan& plan) const {
-    const std::vector<std::int64_t> kept = kept_bytes(plan, problem);
+    const std::vector<std::int64_t> kept = kept_bytes(plan, problem, options_.device);
     for (int rank = 0; rank < ranks_; ++rank) {
       const auto more_kept = static_cast<double>(kept[rank] - kept_least[rank]);
       const auto more_taken = static_cast<double>(room_of(least, rank) - room_of(plan, rank));
@@ -354,7 +287,7 @@ class AutoPlanner {
       if (room_of(plan, rank) < 0) {
         limit = std::min(limit, kept[rank] - 1);
       }
-      limit = std::max(limit, least_limit(problem, rank));
+      limit = std::max(limit, least_kept(problem, rank));
     }
   }
 

@@ -71,6 +71,7 @@ void Executor::enqueue_prologue(const Job& job, Step& step) {
   if (!job.layouts.empty()) {
     memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
   }
+  bind(job.program);  // streams that it makes have memory of their own
   begin(job, step);
   while (!spans_.empty() && spans_.back().step == step.number) {
     spans_.pop_back();  // those that are thrown away
@@ -144,7 +145,6 @@ void Executor::run_from(std::size_t begin, std::size_t end) {
 void Executor::begin(const Job& job, Step& step) {
   job_ = &job;
   step_ = &step;
-  bind(job.program);
   slots_.clear();
   slots_.resize(program_->slots.size());
   for (auto& [number, stage] : stages_) {

@@ -123,9 +123,9 @@ class Lowering {
       std::vector<std::vector<Action>> orders;
       for (const RankState& state : ranks_) {
         std::vector<Action>& order = orders.emplace_back(state.order);
-        for (std::size_t i = 0; i + 1 < order.size(); ++i) {
-          if (state.begins_pair[i]) {
-            std::swap(order[i], order[i + 1]);  // a pair is no part of a prologue
+        for (std::size_t i = 0; i < order.size(); ++i) {
+          if (state.begins_pair[i] && order[i].kind == schedule::ActionKind::forward) {
+            std::swap(order[i], order[i + 1]);  // no pair is cut in two
           }
         }
       }
@@ -171,12 +171,12 @@ class Lowering {
     if (begin == state.order.size() || !take_inputs(rank, begin, begin + size_of(state, begin))) {
       return false;
     }
-    const std::size_t end = begin + size_of(state, begin);
     if (begin == prologues_[rank]) {
       end_prologue(rank);
     }
+    const std::size_t end = begin + size_of(state, begin);
     settle_sends(rank);
-    post_receives(rank, begin, end);
+    post_receives(rank, end);
     for (std::size_t i = begin; i < end; ++i) {
       await_input(rank, state.order[i]);
     }
@@ -216,11 +216,11 @@ class Lowering {
     return true;
   }
 
-  // So many actions ahead, but in a prologue none that belongs to an action behind it.
-  void post_receives(int rank, std::size_t position, std::size_t next) {
+  // For the actions before `end` and so many ahead, but in a prologue for none behind it.
+  void post_receives(int rank, std::size_t end) {
     RankState& state = ranks_[rank];
-    std::size_t end = next + static_cast<std::size_t>(options_.receive_ahead);
-    if (position < prologues_[rank]) {
+    end += static_cast<std::size_t>(options_.receive_ahead);
+    if (state.next < prologues_[rank]) {
       end = std::min(end, prologues_[rank]);
     }
     for (; state.posted < std::min(end, state.order.size()); ++state.posted) {

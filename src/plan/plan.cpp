@@ -92,7 +92,8 @@ schedule::Schedule schedule_of(const PlanOptions& options, int ranks) {
   if (!options.own_schedule) {
     return schedule::make_schedule(options.schedule, {.ranks = ranks,
                                                       .micro_batches = options.micro_batches,
-                                                      .stages_per_rank = options.stages_per_rank});
+                                                      .stages_per_rank = options.stages_per_rank,
+                                                      .group = options.group});
   }
   if (options.own_schedule->ranks() != ranks) {
     throw InvalidArgument(fmt::format("schedule {} is for {} ranks, but the plan is for {}",

@@ -24,7 +24,8 @@ class RaceCheck {
         ties_(ties_on(program, rank)),
         clocks_(streams_ * streams_, 0),
         events_(here_.events),
-        first_gradient_(here_.slots.size() + ties_.size() + kSums),
+        first_sum_(here_.slots.size() + ties_.size()),
+        first_gradient_(first_sum_ + kSums),
         first_kept_(first_gradient_ + stages_.size()),
         buffers_(first_kept_ + stages_.size() * static_cast<std::size_t>(program.micro_batches)) {
     for (const Instruction& instruction : here_.instructions) {
@@ -216,6 +217,11 @@ class RaceCheck {
            static_cast<int>(std::ranges::lower_bound(ties_, tie) - ties_.begin());
   }
 
+  // The last rank's own are those of all, when it has added the others.
+  Sums of_all() const { return rank_ + 1 < program_.placement.ranks() ? Sums::all : Sums::known; }
+
+  int buffer_of(Sums sums) const { return static_cast<int>(first_sum_) + static_cast<int>(sums); }
+
   std::size_t index_of(int stage) const {
     return static_cast<std::size_t>(std::ranges::lower_bound(stages_, stage) - stages_.begin());
   }
@@ -229,13 +235,6 @@ class RaceCheck {
                             static_cast<std::size_t>(action.micro_batch));
   }
 
-  // The last rank's own are those of all, when it has added the others.
-  Sums of_all() const { return rank_ + 1 < program_.placement.ranks() ? Sums::all : Sums::known; }
-
-  int buffer_of(Sums sums) const {
-    return static_cast<int>(here_.slots.size() + ties_.size()) + static_cast<int>(sums);
-  }
-
   std::string name_of(int buffer) const {
     const auto number = static_cast<std::size_t>(buffer);
     if (number >= first_kept_) {
@@ -246,10 +245,12 @@ class RaceCheck {
     if (number >= first_gradient_) {
       return fmt::format("the gradients of stage {}", stages_[number - first_gradient_]);
     }
-    const int tie = buffer - static_cast<int>(here_.slots.size());
-    return tie < 0                   ? fmt::format("slot {}", buffer)
-           : tie < std::ssize(ties_) ? fmt::format("the gradients of tie {}", ties_[tie])
-                                     : "the sums of squares";
+    if (number >= first_sum_) {
+      return "the sums of squares";
+    }
+    return number < here_.slots.size()
+               ? fmt::format("slot {}", buffer)
+               : fmt::format("the gradients of tie {}", ties_[number - here_.slots.size()]);
   }
 
   const Program& program_;
@@ -263,6 +264,7 @@ class RaceCheck {
   std::vector<Event> events_;
   std::vector<Number> kept_;  // a row for each event that is still waited for
   std::vector<Number> free_rows_;
+  const std::size_t first_sum_;
   const std::size_t first_gradient_;
   const std::size_t first_kept_;
   std::vector<Buffer> buffers_;  // slots, ties, sums, stages' gradients, what stages keep

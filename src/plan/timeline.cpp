@@ -66,10 +66,8 @@ std::int64_t Timeline::makespan_ns() const {
 
 std::int64_t Timeline::busy_ns(int rank) const {
   std::int64_t busy = 0;
-  for (const TimelineSpan& span : spans) {
-    if (span.rank == rank && computes(span)) {
-      busy += span.end_ns - span.begin_ns;
-    }
+  for (const Interval& interval : computing(*this)[rank]) {
+    busy += interval.end_ns - interval.begin_ns;
   }
   return busy;
 }

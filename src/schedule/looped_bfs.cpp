@@ -7,6 +7,7 @@
 namespace lockflight::schedule {
 
 Schedule looped_bfs(PipelineSize size) {
+  size = checked("looped-bfs", size);
   return in_loop_placement("looped-bfs", size, [&](int rank) {
     std::vector<Action> order;
     for (int turn = 0; turn < size.stages_per_rank; ++turn) {

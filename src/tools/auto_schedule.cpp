@@ -1,8 +1,11 @@
 #include "tools/auto_schedule.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "lockflight/schedule/search.h"
 
@@ -35,7 +38,8 @@ schedule::Schedule auto_schedule(const EvenPipeline& pipeline) {
       best = std::move(found);
     }
   };
-  for (const int count : std::set{1, pipeline.ranks > 1 ? 2 : 1, pipeline.stages_per_rank}) {
+  for (const int count :
+       std::set{1, pipeline.ranks > 1 ? 2 : 1, std::max(1, pipeline.stages_per_rank)}) {
     try_placement(schedule::Placement::loop({.ranks = pipeline.ranks, .stages_per_rank = count}));
     if (count == 2 && pipeline.ranks > 1) {
       try_placement(schedule::Placement::v(pipeline.ranks));

@@ -13,6 +13,11 @@
 namespace lockflight::tools {
 namespace {
 
+constexpr const char* kChunksHelp =
+    "Stages of each rank; as few as the schedule allows if not given";
+constexpr const char* kGroupHelp =
+    "Micro-batches that go through a rank's stages together, with interleaved; 0: as many as ranks";
+
 constexpr const char* kFooter =
     "Examples:\n"
     "  lockflight train --data input.txt --checkpoint model\n"
@@ -72,7 +77,8 @@ constexpr const char* kSimulateFooter =
     "last action).";
 
 constexpr const char* kScheduleHelp =
-    "A name of lockflight schedule --list, or a file of torch.distributed.pipelining that ends in "
+    "A name of lockflight schedule --list, auto (the fastest that fits the memory, searched for), "
+    "or a file of torch.distributed.pipelining that ends in "
     ".csv: its ranks, stages and micro-batches are then the run's";
 
 void add_update(CLI::App& app, UpdateOptions& update) {
@@ -125,10 +131,11 @@ CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
-  app.add_option("--chunks", options.chunks, "Stages of each rank")->group(group);
+  app.add_option("--chunks", options.chunks, kChunksHelp)->group(group);
   app.add_option("--schedule", options.schedule, kScheduleHelp)
       ->type_name("NAME|FILE")
       ->group(group);
+  app.add_option("--group", options.group, kGroupHelp)->group(group);
   app.add_option("--split", options.split,
                  "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
                  "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
@@ -219,8 +226,9 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   add_published(*plan, options.named, options.named_context);
   add_model(*plan, options.model);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
-  plan->add_option("--chunks", options.chunks, "Stages of each rank");
+  plan->add_option("--chunks", options.chunks, kChunksHelp);
   plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");
+  plan->add_option("--group", options.group, kGroupHelp);
   plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
       ->type_name("LIST");
   plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
@@ -234,6 +242,9 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
       ->check(CLI::IsMember({"adamw", "sgd"}))
       ->type_name("NAME");
+  plan->add_option("--save-schedule", options.save_schedule,
+                   "Write the plan's schedule as a file of torch.distributed.pipelining")
+      ->type_name("FILE");
   plan->add_flag("--json", options.json, "Print the plan as JSON");
   return plan;
 }
@@ -261,11 +272,14 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
   add_common(*schedule);
   schedule->footer(kScheduleFooter);
-  schedule->add_option("name", options.name, "Which one");
+  schedule->add_option("name", options.name,
+                       "Which one; auto: searched for, with forwards, input and weight gradients "
+                       "that take the same time");
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
-  schedule->add_option("--chunks", options.chunks, "Stages per rank");
+  schedule->add_option("--chunks", options.chunks, kChunksHelp);
+  schedule->add_option("--group", options.group, kGroupHelp);
   schedule
       ->add_option("--format", options.format,
                    "grid (a drawing), csv (of torch.distributed.pipelining), csv-comms (the same "
@@ -295,14 +309,17 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
   add_common(*simulate);
   simulate->footer(kSimulateFooter);
-  simulate->add_option("schedule", options.schedule,
-                       "A name of lockflight schedule --list, or a file of "
-                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option(
+      "schedule", options.schedule,
+      "A name of lockflight schedule --list, auto (searched for these times), or a file of "
+      "torch.distributed.pipelining that ends in .csv");
   simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
   simulate->add_option("--micro-batches", options.micro_batches,
                        "Of one update; 8, or as many as the file has");
   simulate->add_option("--chunks", options.chunks,
-                       "Stages per rank; 1, or as many as the file has");
+                       "Stages per rank; as few as the schedule allows, or as many as the file "
+                       "has");
+  simulate->add_option("--group", options.group, kGroupHelp);
   simulate->add_option("--forward", options.forward,
                        "Time of a rank's forward for one micro-batch; its stages share it equally");
   simulate->add_option("--input-gradient", options.input_gradient, "The same for I");

@@ -42,10 +42,11 @@ struct TrainOptions {
   UpdateOptions update;
 
   int ranks = 2;
-  int chunks = 1;                                  ///< stages per rank
-  std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
-  GivenSize given;                                 ///< what of the size is no default
+  std::optional<int> chunks;      ///< stages per rank; none: as few as the schedule allows
+  std::string schedule = "1f1b";  ///< a name, or a file that ends in .csv
+  GivenSize given;                ///< what of the size is no default
   std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
+  int group = 0;                                   ///< micro-batches; 0: as many as ranks
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
   std::string recompute = "never";  ///< or when-needed, always
@@ -92,7 +93,8 @@ struct ScheduleOptions {
   bool list = false;
   int ranks = 4;
   int micro_batches = 8;
-  int chunks = 1;  ///< stages per rank
+  std::optional<int> chunks;  ///< stages per rank; none: as few as the schedule allows
+  int group = 0;              ///< micro-batches; 0: as many as ranks
   std::string format = "grid";
 };
 
@@ -108,10 +110,11 @@ struct PlanCommandOptions {
   std::int64_t named_context = 0;  ///< 0: as published
   ModelOptions model;
   int ranks = 4;
-  int chunks = 1;
+  std::optional<int> chunks;
   std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
   GivenSize given;                                 ///< what of the size is no default
   std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
+  int group = 0;
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;
@@ -120,6 +123,7 @@ struct PlanCommandOptions {
   bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
+  std::string save_schedule;  ///< a CSV file; empty: none
   bool json = false;
 };
 
@@ -128,7 +132,8 @@ struct SimulateOptions {
   std::string schedule;              ///< a name, or a file that ends in .csv
   std::optional<int> ranks;          ///< none: what the file has, or 4
   std::optional<int> micro_batches;  ///< none: what the file has, or 8
-  std::optional<int> chunks;         ///< stages per rank; none: what the file has, or 1
+  std::optional<int> chunks;         ///< stages per rank; none: what the file or schedule has
+  std::optional<int> group;          ///< micro-batches; none: as many as ranks
   double forward = 1;
   double input_gradient = 1;
   double weight_gradient = 1;

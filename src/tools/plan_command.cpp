@@ -9,6 +9,7 @@
 #include "lockflight/nn/named_model.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/plan_json.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "tools/bytes.h"
 #include "tools/check_options.h"
@@ -16,6 +17,7 @@
 #include "tools/run_settings.h"
 #include "tools/schedule_option.h"
 #include "tools/split.h"
+#include "train/file.h"
 
 namespace lockflight::tools {
 namespace {
@@ -37,7 +39,8 @@ PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& mod
   PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
                    .micro_batches = options.micro_batches,
                    .schedule = options.schedule,
-                   .stages_per_rank = options.chunks,
+                   .stages_per_rank = options.chunks.value_or(0),
+                   .group = options.group,
                    .own_schedule = options.own_schedule,
                    .split = parse_split(options.split, stages_of(options), layers),
                    .profile = std::nullopt,
@@ -84,6 +87,9 @@ int run_plan(const PlanCommandOptions& given, const Console& console) {
   nn::Model model = model_of(options);
   try {
     const Plan plan = make_plan(model, options.ranks, plan_options(options, model));
+    if (!options.save_schedule.empty()) {
+      train::replace_file(options.save_schedule, schedule::write_csv(plan.schedule));
+    }
     console.print(options.json ? plan_to_json(plan) : as_text(plan, model, console));
   } catch (const PlanError& error) {
     return refuse(options, error, console);

@@ -21,11 +21,12 @@ namespace {
 schedule::PipelineSize size_of(const ScheduleOptions& options) {
   return {.ranks = options.ranks,
           .micro_batches = options.micro_batches,
-          .stages_per_rank = options.chunks};
+          .stages_per_rank = stages_per_rank(options.name, options.chunks),
+          .group = options.group};
 }
 
 void check(const ScheduleOptions& options) {
-  if (options.name.empty() && !options.list) {
+  if (options.name.empty()) {
     throw InvalidArgument(
         "schedule: which one? try lockflight schedule 1f1b, or lockflight schedule --list");
   }
@@ -35,8 +36,8 @@ void check(const ScheduleOptions& options) {
 std::string list_as_text() {
   std::string text;
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    text += fmt::format("{:<14}{}\n{:<14}idle {}; source: {}\n", info.name, info.description, "",
-                        info.idle, info.source);
+    text += fmt::format("{:<16}{}\n{:<16}idle {}\n{:<16}keeps {}; source: {}\n", info.name,
+                        info.description, "", info.idle, "", info.keeps, info.source);
   }
   return text;
 }
@@ -47,6 +48,9 @@ nlohmann::json list_as_json() {
     list.push_back({{"name", info.name},
                     {"description", info.description},
                     {"idle", info.idle},
+                    {"keeps", info.keeps},
+                    {"several_stages", info.several_stages},
+                    {"v_placement", info.v_placement},
                     {"source", info.source}});
   }
   return list;
@@ -60,7 +64,7 @@ schedule::Schedule make(const ScheduleOptions& options) {
   if (schedule::is_auto(options.name)) {
     return auto_schedule({.ranks = options.ranks,
                           .micro_batches = options.micro_batches,
-                          .stages_per_rank = options.chunks,
+                          .stages_per_rank = size_of(options).stages_per_rank,
                           .times = usual_times()});
   }
   return schedule::make_schedule(options.name, size_of(options));
@@ -97,11 +101,11 @@ std::string as_drawing(const schedule::Schedule& schedule, const Console& consol
 }  // namespace
 
 void run_schedule(const ScheduleOptions& options, const Console& console) {
-  check(options);
   if (options.list) {
     console.print(options.format == "json" ? list_as_json().dump() + "\n" : list_as_text());
     return;
   }
+  check(options);
   const schedule::Schedule schedule = make(options);
   if (options.format == "csv") {
     console.print(schedule::write_csv(schedule));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "tools/pipeline_size.h"
 
 namespace lockflight::tools {
 namespace {
@@ -18,7 +19,8 @@ void take_file(Options& options, int& micro_batches) {
 
 template <typename Options>
 int number_of_stages(const Options& options) {
-  return options.own_schedule ? options.own_schedule->stages() : options.ranks * options.chunks;
+  return options.own_schedule ? options.own_schedule->stages()
+                              : options.ranks * stages_per_rank(options.schedule, options.chunks);
 }
 
 }  // namespace

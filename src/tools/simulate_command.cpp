@@ -69,6 +69,11 @@ EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::Pipelin
 
 RunnableFile subject_of(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
+    if (options.group) {
+      throw InvalidArgument(
+          fmt::format("--group is of no use with a file such as {}; its order is already made",
+                      options.schedule));
+    }
     RunnableFile file = read_runnable_file(
         options.schedule,
         {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
@@ -77,9 +82,11 @@ RunnableFile subject_of(const SimulateOptions& options) {
     }
     return file;
   }
-  const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
-                                    .micro_batches = options.micro_batches.value_or(kMicroBatches),
-                                    .stages_per_rank = options.chunks.value_or(1)};
+  const schedule::PipelineSize size{
+      .ranks = options.ranks.value_or(kRanks),
+      .micro_batches = options.micro_batches.value_or(kMicroBatches),
+      .stages_per_rank = stages_per_rank(options.schedule, options.chunks),
+      .group = options.group.value_or(0)};
   check_size(size);
   Schedule schedule = schedule::is_auto(options.schedule)
                           ? auto_schedule(pipeline_of(options, size))

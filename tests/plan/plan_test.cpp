@@ -31,7 +31,7 @@ PlanOptions options_of(const std::string& schedule, Recomputation recompute,
   return {.micro_batch = {.rows = 4},
           .micro_batches = 6,
           .schedule = schedule,
-          .stages_per_rank = schedule == "interleaved" ? 2 : 1,
+          .stages_per_rank = schedule == "interleaved" ? 2 : 0,
           .memory_limit_bytes = limit_bytes,
           .recompute = recompute};
 }
@@ -108,7 +108,7 @@ TEST(PlanTest, RecomputingTakesTheForwardOnceMore) {
 // Every limit between what recomputing everything takes and what recomputing nothing takes is kept,
 // and where another split is enough, nothing is recomputed.
 TEST(PlanTest, RecomputesWhereTheLimitForcesIt) {
-  for (const std::string schedule : {"gpipe", "1f1b", "interleaved"}) {
+  for (const std::string schedule : {"gpipe", "1f1b", "interleaved", "zb-1p", "zb-v"}) {
     for (const int ranks : {1, 2, 3}) {
       const Plan never = plan_of(ranks, options_of(schedule, Recomputation::never));
       const Plan always = plan_of(ranks, options_of(schedule, Recomputation::always));

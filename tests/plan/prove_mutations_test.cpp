@@ -25,7 +25,7 @@ constexpr int kMutations = 20000;
 
 std::vector<Program> originals() {
   std::vector<Program> programs = {tied_program()};
-  for (const char* name : {"gpipe", "1f1b", "forward-only"}) {
+  for (const char* name : {"gpipe", "1f1b", "zb-1p", "zb-v", "forward-only"}) {
     for (const int ranks : {2, 3}) {
       const auto schedule = schedule::make_schedule(name, {.ranks = ranks, .micro_batches = 3});
       programs.push_back(lower(schedule, {}));

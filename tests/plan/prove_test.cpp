@@ -1,5 +1,6 @@
 #include "lockflight/plan/prove.h"
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "plan/proofs.h"
+#include "schedule/sizes.h"
 
 namespace lockflight::plan {
 namespace {
@@ -17,16 +19,15 @@ using ::testing::HasSubstr;
 
 TEST(ProveTest, AcceptsEveryLoweredSchedule) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    for (int ranks = 1; ranks <= 5; ++ranks) {
-      for (const int micro_batches : {1, 2, 3, 7}) {
-        for (const bool tied : {false, true}) {
-          const Program program =
-              lower(make_schedule(info.name, {.ranks = ranks, .micro_batches = micro_batches}),
-                    tied ? std::vector<TiedStages>{{.first = 0, .second = ranks - 1}}
-                         : std::vector<TiedStages>{});
-          EXPECT_EQ(text_of(prove(program)), "")
-              << info.name << " p" << ranks << " m" << micro_batches << (tied ? " tied" : "");
-        }
+    for (const auto& size : schedule::sizes_of(info, 5, std::array{1, 2, 3, 7, 10}, 3)) {
+      const auto schedule = make_schedule(info.name, size);
+      for (const bool tied : {false, true}) {
+        const Program program = lower(
+            schedule, tied ? std::vector<TiedStages>{{.first = 0, .second = schedule.stages() - 1}}
+                           : std::vector<TiedStages>{});
+        EXPECT_EQ(text_of(prove(program)), "")
+            << info.name << " p" << size.ranks << " m" << size.micro_batches << " v"
+            << size.stages_per_rank << (tied ? " tied" : "");
       }
     }
   }

@@ -79,7 +79,7 @@ TEST(TranscribeTest, SchedulesWithThePlainestTransfersAreProvedAndRun) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     for (const int ranks : {1, 2, 4}) {
       const auto schedule =
-          schedule::make_schedule(info.name, {.ranks = ranks, .micro_batches = 5});
+          schedule::make_schedule(info.name, {.ranks = ranks, .micro_batches = 8});
       const Program program = transcribe(with_transfers(schedule)).program;
       EXPECT_EQ(text_of(prove(program)), "") << info.name;
       const SimulationResult result = ProgramSimulation(program).run();

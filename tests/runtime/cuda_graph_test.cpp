@@ -180,10 +180,12 @@ TEST_P(CudaGraphTest, IsCapturedAnewAfterAnEvaluationOfMoreRows) {
   }
 }
 
-std::string refusal(const ThreadWorldOptions& ranks, float dropout, bool timeline) {
+std::string refusal(const ThreadWorldOptions& ranks, float dropout, bool timeline,
+                    plan::OptimizerPlace optimizer = plan::OptimizerPlace::after_step) {
   World world = World::threads(ranks);
   nn::Model model = model_of(DType::f32, dropout);
-  const Plan plan = make_plan(model, world, {.micro_batches = 2});
+  const Plan plan =
+      make_plan(model, world, {.micro_batches = 2, .lower = {.optimizer = optimizer}});
   try {
     Pipeline(world, std::move(model), plan, {.timeline = timeline, .cuda_graph = true});
   } catch (const InvalidArgument& error) {
@@ -207,6 +209,8 @@ TEST_P(CudaGraphTest, IsRefusedWhereAStepCannotBeCaptured) {
   ThreadWorldOptions without_nccl = gpus;
   without_nccl.cuda_transport = CudaTransport::in_process;
   EXPECT_THAT(refusal(without_nccl, 0, false), says("exchange data without NCCL"));
+  EXPECT_THAT(refusal(gpus, 0, false, plan::OptimizerPlace::in_schedule),
+              says("put it after the step"));
   without_nccl.ranks = 1;  // nothing to exchange
   EXPECT_THAT(refusal(without_nccl, 0, false), IsEmpty());
 }

@@ -31,7 +31,7 @@ struct Outcome {
 struct Case {
   int ranks = 1;
   std::string schedule = "1f1b";
-  int stages_per_rank = 1;
+  int stages_per_rank = 0;
   std::vector<int> split = {};
   Streams streams = {};
   int threads = 1;
@@ -88,7 +88,7 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
                                             .tied = variant.tied,
                                             .dtype = variant.dtype});
     ASSERT_THAT(expected.losses, SizeIs(2 * kMicroBatches));
-    for (const std::string schedule : {"gpipe", "1f1b"}) {
+    for (const std::string schedule : {"gpipe", "1f1b", "zb-1p", "zb-2p"}) {
       for (const std::vector<int>& split :
            std::vector<std::vector<int>>{{7}, {3, 4}, {1, 6}, {1, 4, 2}, {2, 2, 2, 1}}) {
         const Case given{.ranks = static_cast<int>(split.size()),
@@ -113,7 +113,7 @@ TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
                                             .streams = test::plainest(GetParam()),
                                             .tied = variant.tied,
                                             .dtype = variant.dtype});
-    for (const std::string schedule : {"interleaved", "looped-bfs"}) {
+    for (const std::string schedule : {"interleaved", "looped-bfs", "interleaved-zb"}) {
       for (const auto& [ranks, stages] : {std::pair{1, 3}, {2, 2}, {2, 3}, {3, 2}}) {
         const Case given{.ranks = ranks,
                          .schedule = schedule,
@@ -125,6 +125,26 @@ TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
             << schedule << " on " << ranks << " ranks with " << stages << " stages each, "
             << variant;
       }
+    }
+  }
+}
+
+TEST_P(SameBitsTest, StagesInVPlacementGiveTheGradientsOfOneRank) {
+  for (const Variant& variant : kVariants) {
+    const Outcome expected = run_two_steps({.ranks = 1,
+                                            .schedule = "gpipe",
+                                            .streams = test::plainest(GetParam()),
+                                            .tied = variant.tied,
+                                            .dtype = variant.dtype});
+    for (const auto& [schedule, ranks] :
+         {std::pair{"zb-v", 3}, {"v-half", 3}, {"v-min", 3}, {"dualpipev", 2}, {"zb-v", 1}}) {
+      const Case given{.ranks = ranks,
+                       .schedule = schedule,
+                       .streams = GetParam(),
+                       .tied = variant.tied,
+                       .dtype = variant.dtype};
+      EXPECT_TRUE(run_two_steps(given) == expected)
+          << schedule << " on " << ranks << " ranks, " << variant;
     }
   }
 }
@@ -162,16 +182,18 @@ TEST(PipelineTest, EvaluatesToTheLossOfTrainingWhereNothingIsDropped) {
 }
 
 TEST(PipelineTest, EvaluatesWithSeveralStagesARank) {
-  World world = test::make_world(2, {});
-  nn::Model model = test::tiny_gpt2(false, 0);
-  const Plan plan = make_plan(model, world,
-                              {.micro_batch = {.rows = kRows},
-                               .micro_batches = kMicroBatches,
-                               .schedule = "interleaved",
-                               .stages_per_rank = 3});
-  Pipeline pipeline(world, std::move(model), plan);
-  const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
-  EXPECT_EQ(pipeline.evaluate(batch), pipeline.forward_backward(batch).loss);
+  for (const auto& [schedule, stages] : {std::pair{"interleaved", 3}, {"zb-v", 2}}) {
+    World world = test::make_world(2, {});
+    nn::Model model = test::tiny_gpt2(false, 0);
+    const Plan plan = make_plan(model, world,
+                                {.micro_batch = {.rows = kRows},
+                                 .micro_batches = kMicroBatches,
+                                 .schedule = schedule,
+                                 .stages_per_rank = stages});
+    Pipeline pipeline(world, std::move(model), plan);
+    const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+    EXPECT_EQ(pipeline.evaluate(batch), pipeline.forward_backward(batch).loss) << schedule;
+  }
 }
 
 TEST(PipelineTest, ReturnsTheOutputsOfTheLastLayerForAnyNumberOfRows) {

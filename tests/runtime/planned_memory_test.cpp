@@ -1,5 +1,6 @@
 // What was planned is what is measured: to the byte, and at the same addresses in every step.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ PlanOptions options(const std::string& schedule) {
   return {.micro_batch = {.rows = kRows},
           .micro_batches = kMicroBatches,
           .schedule = schedule,
-          .stages_per_rank = several ? 2 : 1};
+          .stages_per_rank = several ? 2 : 0};
 }
 
 class PlannedStepTest : public ::testing::TestWithParam<std::string> {};
@@ -84,10 +85,12 @@ TEST_P(PlannedStepTest, AStepAsksTheDeviceForNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, PlannedStepTest,
-                         ::testing::Values("gpipe", "1f1b", "interleaved", "looped-bfs"),
+                         ::testing::Values("gpipe", "1f1b", "interleaved", "looped-bfs", "zb-1p",
+                                           "zb-v"),
                          [](const auto& test) {
-                           return test.index == 1 ? "one_f_one_b"
-                                                  : std::string(test.param).substr(0, 6);
+                           std::string name = test.index == 1 ? "one_f_one_b" : test.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
                          });
 
 // y = 2 x, and a note of every address that it was given.

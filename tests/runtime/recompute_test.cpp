@@ -26,7 +26,7 @@ PlanOptions options_of(const std::string& schedule, Recomputation recompute,
   return {.micro_batch = {.rows = kRows},
           .micro_batches = kMicroBatches,
           .schedule = schedule,
-          .stages_per_rank = schedule == "interleaved" ? 2 : 1,
+          .stages_per_rank = schedule == "interleaved" ? 2 : 0,
           .memory_limit_bytes = limit_bytes,
           .recompute = recompute};
 }
@@ -68,7 +68,7 @@ Plan plan_of(int ranks, const PlanOptions& options) {
 
 TEST(RecomputeInAPipelineTest, ChangesNoBitAndTakesTheBytesOfItsPlan) {
   const Outcome expected = run(plan_of(1, options_of("gpipe", Recomputation::never)), 1);
-  for (const std::string schedule : {"gpipe", "1f1b", "interleaved"}) {
+  for (const std::string schedule : {"gpipe", "1f1b", "interleaved", "zb-1p", "zb-v"}) {
     for (const int ranks : {1, 2, 3}) {
       SCOPED_TRACE(schedule + " on " + std::to_string(ranks) + " ranks");
       const Plan never = plan_of(ranks, options_of(schedule, Recomputation::never));

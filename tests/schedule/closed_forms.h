@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,11 +12,17 @@
 
 namespace lockflight::schedule {
 
-/// Calls check(size, times) for every p ≤ 8, m ≤ 12 and for even and uneven times of F, I and W,
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kMostMicroBatches = 12;
+#else
+inline constexpr int kMostMicroBatches = 24;
+#endif
+
+/// Calls check(size, times) for every p ≤ 8, m ≤ 24 and for even and uneven times of F, I and W,
 /// which are multiples of 1/4, so that sums of them are exact.
 inline void for_each_size(const std::function<void(PipelineSize, StageTimes)>& check) {
   for (int p = 1; p <= 8; ++p) {
-    for (int m = 1; m <= 12; ++m) {
+    for (int m = 1; m <= kMostMicroBatches; ++m) {
       for (const StageTimes times : {StageTimes{1, 1, 1}, StageTimes{1, 2, 0.5},
                                      StageTimes{3, 0.25, 1}, StageTimes{0.5, 1, 4}}) {
         SCOPED_TRACE(testing::Message()
@@ -26,6 +34,15 @@ inline void for_each_size(const std::function<void(PipelineSize, StageTimes)>& c
   }
 }
 
+/// Calls check(size) for the same sizes, for forms that hold where F, I and W take the same time.
+inline void for_each_size_at_unit_times(const std::function<void(PipelineSize)>& check) {
+  for_each_size([&](PipelineSize size, StageTimes t) {
+    if (t.forward == t.input_gradient && t.forward == t.weight_gradient) {
+      check(size);
+    }
+  });
+}
+
 /// Every rank's idle time until the common end is `idle`.
 inline void expect_idle(const Timetable& timetable, double idle) {
   for (int rank = 0; rank < static_cast<int>(timetable.rows.size()); ++rank) {
@@ -34,8 +51,18 @@ inline void expect_idle(const Timetable& timetable, double idle) {
   EXPECT_NEAR(timetable.idle_share(), idle / timetable.makespan(), 1e-12);
 }
 
-/// The same for schedules with several stages a rank: every p ≤ 6, m ≤ 12, v ≤ 4.  The times are
-/// those of one stage: a rank takes v times as long for a micro-batch.
+/// The longest that a rank waits in all between its own first and last action.
+inline double largest_gap(const Timetable& timetable) {
+  double largest = 0;
+  for (int rank = 0; rank < static_cast<int>(timetable.rows.size()); ++rank) {
+    const std::vector<TimedCell>& row = timetable.rows[rank];
+    largest = std::max(largest, row.back().end - row.front().begin - timetable.busy(rank));
+  }
+  return largest;
+}
+
+/// As for_each_size for schedules with several stages a rank: every p ≤ 6, m ≤ 24, v ≤ 4.  The
+/// times are those of one stage: a rank takes v times as long for a micro-batch.
 inline void for_each_size_and_stages(const std::function<void(PipelineSize, StageTimes)>& check) {
   for_each_size([&](PipelineSize size, StageTimes times) {
     for (size.stages_per_rank = 1; size.stages_per_rank <= 4; ++size.stages_per_rank) {

@@ -66,9 +66,10 @@ TEST(GridTest, AlignsRanksAndMicroBatchesOfSeveralDigits) {
 
 TEST(GridTest, ChangesNoCharacterWhenItIsColoured) {
   for (const ScheduleInfo& info : schedules()) {
-    const Schedule schedule = info.make({.ranks = 3, .micro_batches = 5});
+    const Schedule schedule = info.make({.ranks = 3, .micro_batches = 6});
     const std::string coloured = draw_grid(schedule, {.colour = true});
-    EXPECT_NE(coloured.find("\x1b[97;44mF0 F1 "), std::string::npos);
+    EXPECT_NE(coloured.find(info.v_placement ? "\x1b[97;44m0F0 " : "\x1b[97;44mF0 F1 "),
+              std::string::npos);
     for (const std::string& text : lines_of(coloured)) {
       EXPECT_TRUE(text.ends_with("\x1b[0m"));
     }
@@ -110,12 +111,14 @@ TEST(GridTest, ClosesItsGapsBeforeItIsCut) {
             "rank 1  . F0F1B0--B1--. .\n");
 }
 
-// For 4 ranks and 4 micro-batches, with 2 stages a rank where it takes several, cut where it would
-// be too wide.
+// For 4 ranks and 4 micro-batches or as many as it needs, with 2 stages a rank where it takes
+// several, cut where it would be too wide.
 std::string draw_of(const ScheduleInfo& info) {
-  const PipelineSize size{
-      .ranks = 4, .micro_batches = 4, .stages_per_rank = info.several_stages ? 2 : 1};
-  return draw_grid(info.make(size), {.columns = 95});
+  const PipelineSize size{.ranks = 4,
+                          .micro_batches = 4 * std::max(1, info.rounds),
+                          .stages_per_rank = info.several_stages ? 2 : 0};
+  // That one would only just fit, without gaps.
+  return draw_grid(info.make(size), {.columns = info.name == "interleaved-zb" ? 80 : 95});
 }
 
 // The comment that opens a generator's header holds its timetable.

@@ -19,7 +19,7 @@ TEST(LoopedBfsTest, RunsAllMicroBatchesOfOneStageBeforeTheNext) {
 
 TEST(LoopedBfsTest, IsIdleForOneStageOfEveryOtherRank) {
   for_each_size_and_stages([](PipelineSize size, StageTimes t) {
-    const auto [p, m, v] = size;
+    const auto [p, m, v, group] = size;
     const double turn = t.forward + t.input_gradient + t.weight_gradient;
     expect_idle(make_timetable(looped_bfs(size), t),
                 (p - 1) * turn + (v - 1) * std::max(0, p - m) * turn);

@@ -1,6 +1,7 @@
 #include "lockflight/schedule/registry.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/timetable.h"
+#include "schedule/closed_forms.h"
+#include "schedule/sizes.h"
 
 namespace lockflight::schedule {
 namespace {
@@ -25,21 +28,11 @@ std::string error_of(std::string_view name, PipelineSize size) {
   return "no error";
 }
 
-std::vector<PipelineSize> sizes_of(const ScheduleInfo& info) {
-  std::vector<PipelineSize> sizes;
-  for (int p = 1; p <= 9; ++p) {
-    for (int m = 1; m <= 14; ++m) {
-      for (int v = 1; v <= (info.several_stages ? 4 : 1); ++v) {
-        sizes.push_back({.ranks = p, .micro_batches = m, .stages_per_rank = v});
-      }
-    }
-  }
-  return sizes;
-}
-
 TEST(RegistryTest, MakesValidSchedulesThatFinishForAnySize) {
+  std::vector<int> micro_batches(kMostMicroBatches);
+  std::iota(micro_batches.begin(), micro_batches.end(), 1);
   for (const ScheduleInfo& info : schedules()) {
-    for (const PipelineSize size : sizes_of(info)) {
+    for (const PipelineSize size : sizes_of(info, 9, micro_batches, 4)) {
       SCOPED_TRACE(testing::Message() << info.name << " p " << size.ranks << " m "
                                       << size.micro_batches << " v " << size.stages_per_rank);
       const Schedule schedule = make_schedule(info.name, size);
@@ -54,9 +47,21 @@ TEST(RegistryTest, MakesValidSchedulesThatFinishForAnySize) {
   }
 }
 
+TEST(RegistryTest, TakesTheUsualStagesPerRankUnlessTold) {
+  for (const ScheduleInfo& info : schedules()) {
+    PipelineSize size{.ranks = 2, .micro_batches = 4};
+    const Schedule untold = make_schedule(info.name, size);
+    size.stages_per_rank = info.usual_stages_per_rank();
+    EXPECT_EQ(make_schedule(info.name, size), untold) << info.name;
+    EXPECT_EQ(untold.placement, info.v_placement ? Placement::v(2) : Placement::loop({.ranks = 2}));
+  }
+}
+
 TEST(RegistryTest, TakesNamesInUpperOrLowerCase) {
   EXPECT_EQ(make_schedule("GPipe", {.ranks = 2, .micro_batches = 2}).name, "gpipe");
   EXPECT_EQ(make_schedule("1F1B", {.ranks = 2, .micro_batches = 2}).name, "1f1b");
+  EXPECT_EQ(make_schedule("ZB-V", {.ranks = 2, .micro_batches = 2}).name, "zb-v");
+  EXPECT_EQ(make_schedule("DualPipeV", {.ranks = 2, .micro_batches = 4}).name, "dualpipev");
   EXPECT_EQ(make_schedule("Forward-Only", {.ranks = 2, .micro_batches = 2}).name, "forward-only");
 }
 
@@ -64,7 +69,7 @@ TEST(RegistryTest, NamesTheSchedulesThereAreWhenAskedForAnother) {
   EXPECT_THAT(
       error_of("gpip", {.ranks = 2, .micro_batches = 2}),
       HasSubstr(
-          "no schedule \"gpip\"; there are gpipe, 1f1b, interleaved, looped-bfs, forward-only"));
+          "no schedule \"gpip\"; there are gpipe, 1f1b, eager-1f1b, interleaved, looped-bfs, "));
   EXPECT_THAT(error_of("", {}), HasSubstr("no schedule \"\""));
 }
 
@@ -79,10 +84,24 @@ TEST(RegistryTest, RefusesAPipelineWithoutRanksOrMicroBatches) {
 
 TEST(RegistryTest, RefusesANumberOfStagesPerRankThatTheScheduleDoesNotHave) {
   for (const ScheduleInfo& info : schedules()) {
-    EXPECT_THAT(error_of(info.name, {.stages_per_rank = 0}),
-                HasSubstr("0 stages per rank; there must be at least 1"));
-    EXPECT_THAT(error_of(info.name, {.stages_per_rank = 2}),
-                HasSubstr(info.several_stages ? "no error" : "2 stages per rank; it has 1"));
+    const int usual = info.usual_stages_per_rank();
+    for (const int stages : {-1, 1, 2, 3}) {
+      const std::string error =
+          error_of(info.name, {.micro_batches = 2, .stages_per_rank = stages});
+      if (stages == usual || (info.several_stages && stages > 0)) {
+        EXPECT_EQ(error, "no error") << info.name;
+      } else {
+        EXPECT_THAT(error, HasSubstr(std::to_string(stages) + " stages per rank; ")) << info.name;
+      }
+    }
+  }
+}
+
+TEST(RegistryTest, RefusesGroupsWhereTheScheduleHasNone) {
+  for (const ScheduleInfo& info : schedules()) {
+    EXPECT_THAT(
+        error_of(info.name, {.ranks = 2, .micro_batches = 4, .group = 2}),
+        HasSubstr(info.groups ? "no error" : "it has none, try interleaved or interleaved-zb"));
   }
 }
 
@@ -90,6 +109,8 @@ TEST(RegistryTest, DescribesEachScheduleInALine) {
   for (const ScheduleInfo& info : schedules()) {
     EXPECT_FALSE(info.description.empty());
     EXPECT_FALSE(info.idle.empty());
+    EXPECT_FALSE(info.keeps.empty());
+    EXPECT_FALSE(info.source.empty());
     EXPECT_LE(info.description.size(), 79U);
     EXPECT_EQ(std::ranges::count(info.description, '\n'), 0);
   }

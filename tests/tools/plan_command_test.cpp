@@ -9,6 +9,8 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/plan_json.h"
+#include "lockflight/schedule/csv.h"
+#include "train/scratch_folder.h"
 
 namespace lockflight::tools {
 namespace {
@@ -100,7 +102,38 @@ TEST(PlanCommandTest, TakesSeveralStagesARank) {
   EXPECT_THAT(plan.text, HasSubstr("    3     1  "));
 }
 
+TEST(PlanCommandTest, SearchesASchedulePlansItAndSavesItForARun) {
+  const train::ScratchFolder folder;
+  const std::string path = folder / "auto.csv";
+  PlanCommandOptions options{.model = {.layers = 4, .width = 64},
+                             .ranks = 3,
+                             .schedule = "auto",
+                             .micro_batches = 6,
+                             .save_schedule = path,
+                             .json = true};
+  const Plan found = plan_from_json(answer(options).text);
+  EXPECT_EQ(schedule::read_csv(train::read_file(path), found.schedule.name), found.schedule);
+  options.schedule = "1f1b";
+  options.save_schedule.clear();
+  EXPECT_LT(found.prediction.step_seconds,
+            plan_from_json(answer(options).text).prediction.step_seconds);
+}
+
+TEST(PlanCommandTest, TakesTheStagesOfAVPlacementByItself) {
+  for (const char* schedule : {"zb-v", "V-Half", "dualpipev"}) {
+    const Answer plan = answer({.model = {.layers = 8, .width = 64},
+                                .ranks = 2,
+                                .schedule = schedule,
+                                .micro_batches = 4});
+    EXPECT_EQ(plan.exit_code, 0) << plan.text;
+    EXPECT_THAT(plan.text, HasSubstr("    3     0  "));
+  }
+}
+
 TEST(PlanCommandTest, RefusesWhatCannotBePlanned) {
+  EXPECT_THROW(answer({.chunks = 3, .schedule = "zb-v"}), InvalidArgument);
+  EXPECT_THROW(answer({.schedule = "dualpipev", .micro_batches = 7}), InvalidArgument);
+  EXPECT_THROW(answer({.schedule = "1f1b", .group = 4}), InvalidArgument);
   EXPECT_THROW(answer({.named = "gpt5"}), InvalidArgument);
   EXPECT_THROW(answer({.ranks = 0}), InvalidArgument);
   EXPECT_THROW(answer({.memory = "lots"}), InvalidArgument);

@@ -48,7 +48,7 @@ TEST_F(ProveCommandTest, SumsUpInOneLineWhatItHasProved) {
 
 TEST_F(ProveCommandTest, ProvesEverySchedulesFile) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    const auto schedule = info.make({.ranks = 4, .micro_batches = 6});
+    const auto schedule = info.make({.ranks = 4, .micro_batches = 8});
     EXPECT_EQ(prove(schedule::write_csv(schedule)).exit_code, 0) << info.name;
   }
 }

@@ -3,10 +3,12 @@
 
 #include <map>
 #include <ostream>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lockflight/schedule/registry.h"
 #include "tools/command_runs.h"
 #include "train/scratch_folder.h"
 
@@ -98,10 +100,28 @@ TEST_P(SameBitsTest, ForSeveralStagesARankAndHoweverTheCutIsFound) {
           << schedule;
     }
   }
+  EXPECT_EQ(
+      trainer_.train(model() + ranks() + Words{"--schedule", "auto", "--profile", "estimate"}),
+      expected);
   for (const char* profile : {"measure", "estimate"}) {
     EXPECT_EQ(trainer_.train(model() + ranks() + Words{"--split", "auto", "--profile", profile}),
               expected)
         << profile;
+  }
+}
+
+TEST_P(SameBitsTest, ForEverySchedule) {
+  const Words six = model() + Words{"--micro-batches", "6"};
+  const Result expected = trainer_.train(six);
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    const int stages = info.several_stages ? 2 : info.usual_stages_per_rank();
+    if (info.name != "forward-only" && GetParam().ranks * stages <= 7) {
+      Words words = six + ranks() + Words{"--schedule", std::string(info.name)};
+      if (info.several_stages) {
+        words = words + Words{"--chunks", "2"};
+      }
+      EXPECT_EQ(trainer_.train(words), expected) << info.name;
+    }
   }
 }
 

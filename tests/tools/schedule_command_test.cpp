@@ -53,6 +53,21 @@ TEST(ScheduleCommandTest, TakesStagesPerRank) {
   EXPECT_THAT(outcome.out, HasSubstr("at most 2 micro-batches"));
 }
 
+TEST(ScheduleCommandTest, TakesTheStagesOfAVPlacementByItself) {
+  const Words words = {"schedule",        "zb-v", "--ranks",  "2",
+                       "--micro-batches", "4",    "--format", "csv"};
+  const Outcome outcome = run_here(words);
+  EXPECT_THAT(outcome.out, StartsWith("0F0,0F1,0F2,3F0,3I0,3W0,"));
+  EXPECT_EQ(run_here(words + Words{"--chunks", "2"}).out, outcome.out);
+}
+
+TEST(ScheduleCommandTest, TakesGroups) {
+  const Words words = {"schedule", "interleaved", "--ranks",  "2",   "--micro-batches", "6",
+                       "--chunks", "2",           "--format", "csv", "--group"};
+  EXPECT_THAT(run_here(words + Words{"3"}).out, StartsWith("0F0,0F1,0F2,2F0,"));
+  EXPECT_EQ(run_here(words + Words{"0"}).out, run_here(words + Words{"2"}).out);
+}
+
 TEST(ScheduleCommandTest, PrintsJsonWithARowForEachRank) {
   const Outcome outcome =
       run_here({"schedule", "1f1b", "--ranks", "2", "--micro-batches", "1", "--format", "json"});
@@ -69,7 +84,9 @@ TEST(ScheduleCommandTest, ListsEverySchedule) {
   ASSERT_EQ(json.size(), schedule::schedules().size());
   for (std::size_t i = 0; i < json.size(); ++i) {
     EXPECT_EQ(json[i]["name"], schedule::schedules()[i].name);
-    EXPECT_THAT(text.out, HasSubstr(std::string(schedule::schedules()[i].name)));
+    for (const char* key : {"name", "description", "idle", "keeps", "source"}) {
+      EXPECT_THAT(text.out, HasSubstr(json[i][key].get<std::string>()));
+    }
   }
 }
 
@@ -79,6 +96,10 @@ TEST(ScheduleCommandTest, RefusesWhatCannotBe) {
         Words{"schedule", "1f1b", "--micro-batches", "0"},
         Words{"schedule", "1f1b", "--chunks", "2"},
         Words{"schedule", "interleaved", "--chunks", "0"},
+        Words{"schedule", "interleaved", "--ranks", "4", "--group", "3"},
+        Words{"schedule", "interleaved", "--group", "-1"},
+        Words{"schedule", "gpipe", "--group", "4"}, Words{"schedule", "zb-v", "--chunks", "3"},
+        Words{"schedule", "dualpipev", "--ranks", "4", "--micro-batches", "7"},
         Words{"schedule", "1f1b", "--ranks", "4096", "--micro-batches", "65536"},
         Words{"schedule", "1f1b", "--format", "pdf"}, Words{"schedule", "1f1b", "gpipe"}}) {
     const Outcome outcome = run_here(words);

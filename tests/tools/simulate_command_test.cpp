@@ -82,6 +82,23 @@ TEST(SimulateCommandTest, TellsTransfersAndTheHostApart) {
   EXPECT_EQ(slow_host["ranks"][0]["idle"]["host"], 10 + 9 + 8 + 9);
 }
 
+TEST(SimulateCommandTest, SearchesAScheduleForTheTimesThatAreGiven) {
+  const Words size = {"--ranks", "3", "--micro-batches", "6", "--transfer", "0.25"};
+  const auto found = json_of(Words{"auto", "--weight-gradient", "0.5"} + size);
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    for (const char* chunks : {"1", "2"}) {
+      std::ostringstream out;
+      std::ostringstream err;
+      const Words words = Words{"simulate", std::string(info.name), "--json", "--chunks",
+                                chunks,     "--weight-gradient",    "0.5"} +
+                          size;
+      if (info.name != "forward-only" && run_command(words, {.out = out}, err) == 0) {
+        EXPECT_LE(found["makespan"], nlohmann::json::parse(out.str())["makespan"]) << info.name;
+      }
+    }
+  }
+}
+
 class SimulateFileTest : public testing::Test {
  protected:
   std::string write(const std::string& text) {

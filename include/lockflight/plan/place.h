@@ -44,11 +44,10 @@ struct Layout {
 
 /// Offsets such that no two tensors that are alive at once share a byte, in a block as small as
 /// possible: largest tensors first, each at the lowest free offset.  No block can be smaller than
-/// memory_peak; on the models here this reaches it.  What was not given back lives to the end.
-/// Where two streams compute, a tensor gets no bytes that the other stream gave back unless that is
-/// settled.
-/// Source: offline dynamic storage allocation, greedy by size, as in Pisarchyk and Lee 2020
-/// (arXiv:2001.03288), section 5.2.
+/// memory_peak; on the models here this reaches it to a fiftieth, or a twentieth where backwards
+/// are split.  What was not given back lives to the end. Where two streams compute, a tensor gets
+/// no bytes that the other stream gave back unless that is settled. Source: offline dynamic storage
+/// allocation, greedy by size, as in Pisarchyk and Lee 2020 (arXiv:2001.03288), section 5.2.
 Layout place(std::span<const BufferLife> buffers, std::span<const TensorStreams> streams = {});
 
 }  // namespace lockflight::plan

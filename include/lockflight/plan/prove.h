@@ -18,10 +18,9 @@
 // the norm and the update write.  Every two of these that touch the same buffer, one writing, must
 // be ordered by stream order and by records and waits of that rank.  What only a transfer's other
 // end would order is refused: that is conservative, and makes the clocks as small as the rank has
-// streams.
-// The sums of squares of a rank, those it receives and those of all ranks are buffers like slots.
-// Where one stream computes, memory changes hands on it in the host's order, so this holds
-// for bytes, too: whichever placement gives buffers that live at the same time, in the host's
+// streams.  The sums of squares of a rank, those it receives and those of all ranks are buffers
+// like slots.  Where one stream computes, memory changes hands on it in the host's order, so this
+// holds for bytes, too: whichever placement gives buffers that live at the same time, in the host's
 // order, bytes of their own.  Where two do, a placement must also keep apart what one stream gives
 // back and the other takes before it is known to come after that: see prove_layout.h.
 

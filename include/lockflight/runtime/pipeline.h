@@ -120,8 +120,8 @@ struct PipelineOptions {
   bool proved = true;
   /// Captures the forwards and backwards of the second step into a CUDA graph on every rank, and
   /// launches that in every later one: the same bits with less work for the hosts.  The optimizer's
-  /// update stays outside.  Needs GPUs, NCCL between ranks, no timeline, and no layer that draws
-  /// random numbers.
+  /// update stays outside.  Needs GPUs, NCCL between ranks, the optimizer after the step, no
+  /// timeline, and no layer that draws random numbers.
   bool cuda_graph = false;
 };
 

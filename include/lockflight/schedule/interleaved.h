@@ -11,12 +11,12 @@
 //   rank 2  2B0---- 2B1---- 2B2---- 2B3---- .   .   .   .
 //   rank 3  3B1---- 3B2---- 3B3---- .   .   .   .   .   .
 //
-// Micro-batches go through the stages of a rank in groups of p; where m is no multiple of p, the
-// last group has up to 2p − 1, and fewer than p are one group. With g in the largest group, rank r
-// runs (v − 1)g + 2(p − 1 − r) forwards before it alternates.
+// Micro-batches go through the stages of a rank in groups: of p, or of a larger given number. Where
+// it does not divide m, what is left is a group too, or joins the last one if it is less than p.
+// With g in the largest group, rank r runs (v − 1)g + 2(p − 1 − r) forwards before it alternates.
 //
-// Idle (common end), where m is a multiple of p: (p − 1)(tF + tB)/v. Activations kept there:
-// ((v − 1)p + 2(p − 1 − r) + 1)/v micro-batches on rank r, at most m.
+// Idle (common end), where g divides m: (p − 1)(tF + tB)/v. Activations kept there:
+// ((v − 1)g + 2(p − 1 − r) + 1)/v micro-batches on rank r, at most m.
 // Source: Narayanan et al. 2021 (arXiv:2104.04473), section 2.2.2.
 
 #pragma once
@@ -26,7 +26,7 @@
 namespace lockflight::schedule {
 
 /// Loop placement.  Throws InvalidArgument unless there is at least one rank, micro-batch and stage
-/// per rank.
+/// per rank, and for groups of fewer micro-batches than ranks.
 Schedule interleaved(PipelineSize size);
 
 }  // namespace lockflight::schedule

@@ -15,7 +15,8 @@ namespace lockflight::schedule {
 struct PipelineSize {
   int ranks = 1;
   int micro_batches = 1;
-  int stages_per_rank = 1;
+  int stages_per_rank = 0;  // 0: as few as the schedule allows, two in V placement and else one
+  int group = 0;  // micro-batches that go through a rank's stages together; 0: as many as ranks
 };
 
 /// One place in a rank's order: nothing is an idle slot (it only aligns the columns of a file), one

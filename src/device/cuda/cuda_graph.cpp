@@ -71,7 +71,7 @@ std::byte* CudaGraph::upload(const void* from, std::size_t bytes) {
 
 std::byte* CudaGraph::download(void* to, std::size_t bytes) {
   std::byte* pinned = staging_->take(bytes);
-  downloads_.push_back({to, pinned, bytes});
+  downloads_.push_back({to, pinned, bytes, streams_.front()});
   return pinned;
 }
 
