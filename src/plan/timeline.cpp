@@ -65,8 +65,9 @@ std::int64_t Timeline::makespan_ns() const {
 }
 
 std::int64_t Timeline::busy_ns(int rank) const {
+  const auto computing_ranks = computing(*this);
   std::int64_t busy = 0;
-  for (const Interval& interval : computing(*this)[rank]) {
+  for (const Interval& interval : computing_ranks[rank]) {
     busy += interval.end_ns - interval.begin_ns;
   }
   return busy;
