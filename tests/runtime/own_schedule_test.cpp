@@ -75,9 +75,10 @@ INSTANTIATE_TEST_SUITE_P(On, OwnScheduleTest, ::testing::ValuesIn(test::all_stre
 
 TEST_P(OwnScheduleTest, FilesOfGeneratorsTrainToTheBitsOfOneRank) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    const Schedule schedule = info.make({.ranks = 2,
-                                         .micro_batches = kMicroBatches,
-                                         .stages_per_rank = info.several_stages ? 2 : 1});
+    const Schedule schedule =
+        info.make({.ranks = 2,
+                   .micro_batches = kMicroBatches,
+                   .stages_per_rank = info.several_stages ? 2 : info.usual_stages_per_rank()});
     if (schedule::has_backward(schedule)) {
       expect_the_bits_of_one_rank(schedule);
     }

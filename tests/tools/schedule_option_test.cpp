@@ -69,9 +69,9 @@ class ScheduleOptionTest : public testing::Test {
 };
 
 TEST_F(ScheduleOptionTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStream) {
-  const std::string expected = weights_on_one_rank(3);
+  const std::string expected = weights_on_one_rank(4);
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
-    const auto schedule = info.make({.ranks = 2, .micro_batches = 3});
+    const auto schedule = info.make({.ranks = 2, .micro_batches = 4});
     if (!schedule::has_backward(schedule)) {
       continue;
     }
