@@ -360,6 +360,26 @@ TEST_P(OptimizerInScheduleTest, ARowEndsWithTheStepThatIsRefused) {
   }
 }
 
+// Hosts that wait for sums which never come come back.
+TEST_P(OptimizerInScheduleTest, ARowEndsOnAllRanksWhenAnActionFails) {
+  for (const std::size_t spoiled : {std::size_t{0}, std::size_t{2}}) {
+    Training training({.ranks = 3, .place = OptimizerPlace::in_schedule}, GetParam());
+    std::vector<Batch> batches;
+    std::vector<StepInput> inputs;
+    for (std::uint32_t step = 0; step < 4; ++step) {
+      batches.push_back(test::token_batch(kRows * kMicroBatches, step));
+    }
+    batches[spoiled].inputs[0].as<std::int32_t>()[0] = 99;
+    for (const Batch& batch : batches) {
+      inputs.push_back({.batch = &batch, .learning_rate = 0.01});
+    }
+    EXPECT_THAT([&] { training.optimizer().train(inputs); },
+                ThrowsMessage<InvalidArgument>(HasSubstr("token 99")));
+    EXPECT_THAT([&] { training.optimizer().train(inputs); },
+                ThrowsMessage<Error>(HasSubstr("this pipeline failed before")));
+  }
+}
+
 TEST(OptimizerInSchedulePathsTest, ARowMeasuresEveryActionOfEveryStepOnce) {
   Case given{.ranks = 3, .place = OptimizerPlace::in_schedule};
   std::vector<double> norms = Training(given, {}).run_row(kRates).norms;
