@@ -10,9 +10,11 @@
 #include "lockflight/core/dtype.h"
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 #include "lockflight/train/token_file.h"
 #include "tools/bytes.h"
 #include "tools/pipeline_size.h"
+#include "tools/schedule_option.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 
@@ -41,25 +43,30 @@ void check_range(std::string_view name, double value, double least, double most,
   }
 }
 
-// Of a rank.
+// How many stages a rank has, and in which groups micro-batches go through them.
 template <typename Options>
-int stages_of(const Options& options) {
-  const int stages = stages_per_rank(options.schedule, options.chunks);
-  check_range("--chunks", stages, 1, kMostRanks);
+void check_stage_options(const Options& options) {
+  if (options.chunks) {
+    check_range("--chunks", *options.chunks, 1, kMostRanks);
+  }
   check_range("--group", options.group, 0, kMost);
-  return stages;
+  if (options.group != 0 &&
+      (is_schedule_file(options.schedule) || schedule::is_auto(options.schedule))) {
+    throw InvalidArgument(fmt::format(
+        "--group is of no use with --schedule {}; it is for interleaved", options.schedule));
+  }
 }
 
 void check_pipeline(const TrainOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
-  const int rounds = schedule::schedule_info(options.schedule).rounds;
-  const auto schedule = schedule::make_schedule(
-      options.schedule,
-      {.micro_batches = std::max(1, rounds), .stages_per_rank = stages_of(options)});
-  if (!schedule::has_backward(schedule)) {
-    throw InvalidArgument(
-        fmt::format("--schedule {} has no backwards, so it cannot train", options.schedule));
+  check_stage_options(options);
+  if (!is_schedule_file(options.schedule) && !schedule::is_auto(options.schedule)) {
+    const int rounds = schedule::schedule_info(options.schedule).rounds;
+    check_trains(options.schedule, schedule::make_schedule(
+                                       options.schedule, {.micro_batches = std::max(1, rounds),
+                                                          .stages_per_rank = stages_per_rank(
+                                                              options.schedule, options.chunks)}));
   }
   if (options.chaos_seed && options.streams != "chaos") {
     throw InvalidArgument("--chaos-seed is of use with --streams chaos only");
@@ -70,14 +77,20 @@ void check_pipeline(const TrainOptions& options) {
 void check_stages(const TrainOptions& options) {
   const std::int64_t layers = layers_of_gpt(options.model.layers);
   const int stages = stages_of(options);
-  if (std::int64_t{options.ranks} * stages > layers) {
+  if (options.own_schedule && stages > layers) {
+    throw InvalidArgument(fmt::format("{} has {} stages, but the model has only {} layers",
+                                      options.schedule, stages, layers));
+  }
+  if (stages > layers) {
     throw InvalidArgument(fmt::format(
         "--ranks is {}, but the model has {} layers (embedding, two halves of each of {} blocks, "
         "norm, head) and every {} one",
         options.ranks, layers, options.model.layers,
-        stages == 1 ? "rank needs" : fmt::format("of a rank's {} stages needs", stages)));
+        stages == options.ranks
+            ? "rank needs"
+            : fmt::format("of a rank's {} stages needs", stages / options.ranks)));
   }
-  parse_split(options.split, options.ranks * stages, layers);
+  parse_split(options.split, stages, layers);
   parse_bytes("--memory", options.memory);
 }
 
@@ -125,6 +138,10 @@ void check_outputs(const TrainOptions& options) {
     if (given && options.checkpoint.empty()) {
       throw InvalidArgument(fmt::format("{} needs --checkpoint DIR", name));
     }
+  }
+  if (options.cuda_graph && !options.trace.empty()) {
+    throw InvalidArgument(
+        "--trace measures every action, which --cuda-graph does not allow; leave one of them out");
   }
   check_paths(options);
 }
@@ -179,7 +196,7 @@ void check(const TrainOptions& options) {
 
 void check(const PlanCommandOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
-  stages_of(options);
+  check_stage_options(options);
   check_range("--micro-batches", options.micro_batches, 1, kMost);
   check_range("--micro-batch-rows", options.micro_batch_rows, 1, kMost);
   if (options.named.empty()) {

@@ -6,13 +6,12 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
-#include "lockflight/nn/named_model.h"
+#include "tools/bench_options.h"
 #include "tools/config_file.h"
+#include "tools/option_groups.h"
 
 namespace lockflight::tools {
 namespace {
-
-constexpr int kHelpColumn = 38;
 
 constexpr const char* kChunksHelp =
     "Stages of each rank; as few as the schedule allows if not given";
@@ -28,6 +27,7 @@ constexpr const char* kFooter =
     "  lockflight prove schedule.csv\n"
     "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
     "  lockflight devices\n"
+    "  lockflight bench --ranks 1,2 --schedules gpipe,1f1b\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 69 a device is\n"
     "missing or failed, 70 internal failure, 74 a file cannot be read or written, 130 interrupted\n"
     "(train saves and can resume)";
@@ -76,34 +76,10 @@ constexpr const char* kSimulateFooter =
     "imbalance (another rank has more work), host (nothing is enqueued yet), tail (it has run its\n"
     "last action).";
 
-void add_common(CLI::App& app) {
-  // The last of several wins, so that a script can append what it changes.
-  app.option_defaults()->always_capture_default()->take_last();
-  app.get_formatter()->column_width(kHelpColumn);
-  app.set_help_flag("--help,-h", "Print this and exit");
-  app.add_option("--config", "Read options from a TOML file; the command line overrides it")
-      ->type_name("FILE");
-}
-
-void add_model(CLI::App& app, ModelOptions& model) {
-  app.add_option("--layers", model.layers, "Transformer blocks")->group("Model");
-  app.add_option("--width", model.width, "Width of the residual stream")->group("Model");
-  app.add_option("--heads", model.heads, "Attention heads; they divide the width")->group("Model");
-  app.add_option("--context", model.context, "Tokens that the model sees at once")->group("Model");
-  app.add_option("--vocabulary", model.vocabulary,
-                 "Different tokens; 0: 256 for text, 50257 for .bin")
-      ->group("Model");
-  app.add_option("--dropout", model.dropout, "Share of activations that are dropped")
-      ->group("Model");
-  app.add_flag("--tied,!--no-tied", model.tied, "Use the embedding as the head's weights too")
-      ->group("Model");
-  app.add_option("--dtype", model.dtype,
-                 "What activations are and products read: f32 or bf16; weights, gradients and the "
-                 "optimizer's state are f32")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->type_name("NAME")
-      ->group("Model");
-}
+constexpr const char* kScheduleHelp =
+    "A name of lockflight schedule --list, auto (the fastest that fits the memory, searched for), "
+    "or a file of torch.distributed.pipelining that ends in "
+    ".csv: its ranks, stages and micro-batches are then the run's";
 
 void add_update(CLI::App& app, UpdateOptions& update) {
   const char* group = "Training";
@@ -137,14 +113,6 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-  return app
-      .add_option("--device", device,
-                  "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->type_name("NAME");
-}
-
 CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
   return app
       .add_option("--recompute", recompute,
@@ -154,11 +122,19 @@ CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
       ->type_name("NAME");
 }
 
+CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
+  return app.add_flag("--optimizer-in-schedule", in_schedule,
+                      "Update without a barrier: each rank at once, to be put right if the norm of "
+                      "all gradients asks for it; changes no bit");
+}
+
 void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
   app.add_option("--chunks", options.chunks, kChunksHelp)->group(group);
-  app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
+  app.add_option("--schedule", options.schedule, kScheduleHelp)
+      ->type_name("NAME|FILE")
+      ->group(group);
   app.add_option("--group", options.group, kGroupHelp)->group(group);
   app.add_option("--split", options.split,
                  "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
@@ -170,6 +146,7 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("SIZE")
       ->group(group);
   add_recompute(app, options.recompute)->group(group);
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
@@ -186,6 +163,9 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
+      ->group(group);
+  app.add_flag("--cuda-graph", options.cuda_graph,
+               "Capture a step into a CUDA graph and launch that; not with dropout or --trace")
       ->group(group);
 }
 
@@ -239,28 +219,15 @@ CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   return train;
 }
 
-void add_published(CLI::App& app, PlanCommandOptions& options) {
-  std::string names;
-  for (const nn::NamedModel& model : nn::named_models()) {
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
-  }
-  app.add_option("--model", options.named, "A published one: " + names)
-      ->type_name("NAME")
-      ->group("Model");
-  app.add_option("--model-context", options.named_context,
-                 "Tokens in a row of that; 0: as published")
-      ->group("Model");
-}
-
 CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
   add_common(*plan);
   plan->footer(kPlanFooter);
-  add_published(*plan, options);
+  add_published(*plan, options.named, options.named_context);
   add_model(*plan, options.model);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
   plan->add_option("--chunks", options.chunks, kChunksHelp);
-  plan->add_option("--schedule", options.schedule, "See lockflight schedule --list");
+  plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");
   plan->add_option("--group", options.group, kGroupHelp);
   plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
       ->type_name("LIST");
@@ -269,11 +236,15 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
       ->type_name("SIZE");
   add_recompute(*plan, options.recompute);
+  add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
   plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
       ->type_name("NAME|FILE");
   plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
       ->check(CLI::IsMember({"adamw", "sgd"}))
       ->type_name("NAME");
+  plan->add_option("--save-schedule", options.save_schedule,
+                   "Write the plan's schedule as a file of torch.distributed.pipelining")
+      ->type_name("FILE");
   plan->add_flag("--json", options.json, "Print the plan as JSON");
   return plan;
 }
@@ -301,7 +272,9 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
   add_common(*schedule);
   schedule->footer(kScheduleFooter);
-  schedule->add_option("name", options.name, "Which one");
+  schedule->add_option("name", options.name,
+                       "Which one; auto: searched for, with forwards, input and weight gradients "
+                       "that take the same time");
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
@@ -309,8 +282,9 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   schedule->add_option("--group", options.group, kGroupHelp);
   schedule
       ->add_option("--format", options.format,
-                   "grid (a drawing), csv (of torch.distributed.pipelining) or json")
-      ->check(CLI::IsMember({"grid", "csv", "json"}))
+                   "grid (a drawing), csv (of torch.distributed.pipelining), csv-comms (the same "
+                   "with the transfers) or json")
+      ->check(CLI::IsMember({"grid", "csv", "csv-comms", "json"}))
       ->type_name("NAME");
   schedule->add_flag("--json", json, "The same as --format json");
   return schedule;
@@ -335,9 +309,10 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
   add_common(*simulate);
   simulate->footer(kSimulateFooter);
-  simulate->add_option("schedule", options.schedule,
-                       "A name of lockflight schedule --list, or a file of "
-                       "torch.distributed.pipelining that ends in .csv");
+  simulate->add_option(
+      "schedule", options.schedule,
+      "A name of lockflight schedule --list, auto (searched for these times), or a file of "
+      "torch.distributed.pipelining that ends in .csv");
   simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
   simulate->add_option("--micro-batches", options.micro_batches,
                        "Of one update; 8, or as many as the file has");
@@ -353,6 +328,8 @@ CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   simulate->add_option("--transfer", options.transfer,
                        "Time of a transfer from one rank to another");
   simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
+  simulate->add_option("--steps", options.steps, "Steps in a row");
+  add_optimizer_in_schedule(*simulate, options.optimizer_in_schedule);
   simulate->add_flag("--json", options.json, "Print a JSON object");
   return simulate;
 }
@@ -388,6 +365,17 @@ void apply_config(CLI::App& app) {
   }
 }
 
+std::optional<int> given(const CLI::App& command, const std::string& option) {
+  const CLI::Option* found = command.get_option(option);
+  return found->count() > 0 ? std::optional(found->as<int>()) : std::nullopt;
+}
+
+GivenSize given_size(const CLI::App& command) {
+  return {.ranks = given(command, "--ranks"),
+          .micro_batches = given(command, "--micro-batches"),
+          .chunks = given(command, "--chunks")};
+}
+
 // CLI11 would say no more than that a subcommand is missing.
 void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
   const auto called = [&](const CLI::App* command) {
@@ -399,7 +387,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
   }
   throw InvalidArgument(
       fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
-                  "simulate and devices",
+                  "simulate, devices and bench",
                   arguments.front()));
 }
 
@@ -439,6 +427,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   add_prove(app, invocation.prove);
   CLI::App* simulate = add_simulate(app, invocation.simulate);
   CLI::App* devices = add_devices(app, invocation.devices);
+  CLI::App* bench = add_bench(app, invocation.bench);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -457,6 +446,11 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   if (chosen->count("--config") > 0) {
     apply_config(*chosen);
   }
+  if (chosen == train) {
+    invocation.train.given = given_size(*train);
+  } else if (chosen == plan) {
+    invocation.plan.given = given_size(*plan);
+  }
   if (schedule_as_json) {
     invocation.schedule.format = "json";
   }
@@ -466,6 +460,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
                        : chosen == schedule ? Command::schedule
                        : chosen == simulate ? Command::simulate
                        : chosen == devices  ? Command::devices
+                       : chosen == bench    ? Command::bench
                                             : Command::prove;
   return invocation;
 }

@@ -7,22 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "lockflight/schedule/schedule.h"
 #include "lockflight/train/learning_rate.h"
+#include "tools/bench_options.h"
+#include "tools/model_options.h"
+#include "tools/schedule_file.h"
 
 namespace lockflight::tools {
-
-struct ModelOptions {
-  std::int64_t layers = 4;  ///< transformer blocks
-  std::int64_t width = 128;
-  std::int64_t heads = 4;
-  std::int64_t context = 128;
-  std::int64_t vocabulary = 0;  ///< 0: by the data, 256 for text and 50257 for .bin
-  double dropout = 0;
-  bool tied = false;
-  std::string dtype = "f32";  ///< of activations and products: f32 or bf16
-
-  friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
-};
 
 /// What an update is made of: with the model and the data, all that the weights depend on.
 struct UpdateOptions {
@@ -51,18 +42,22 @@ struct TrainOptions {
   UpdateOptions update;
 
   int ranks = 2;
-  std::optional<int> chunks;  ///< stages per rank; none: as few as the schedule allows
-  std::string schedule = "1f1b";
-  int group = 0;  ///< micro-batches; 0: as many as ranks
+  std::optional<int> chunks;      ///< stages per rank; none: as few as the schedule allows
+  std::string schedule = "1f1b";  ///< a name, or a file that ends in .csv
+  GivenSize given;                ///< what of the size is no default
+  std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
+  int group = 0;                                   ///< micro-batches; 0: as many as ranks
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
   std::string device = "auto";
   int threads_per_rank = 1;
   std::string streams = "worker";
   std::optional<std::uint64_t> chaos_seed;
+  bool cuda_graph = false;
 
   std::int64_t validate_every = 100;
   std::int64_t validation_rows = 64;
@@ -116,15 +111,19 @@ struct PlanCommandOptions {
   ModelOptions model;
   int ranks = 4;
   std::optional<int> chunks;
-  std::string schedule = "1f1b";
+  std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
+  GivenSize given;                                 ///< what of the size is no default
+  std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
   int group = 0;
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;
   std::string memory;               ///< empty: of the device
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
+  std::string save_schedule;  ///< a CSV file; empty: none
   bool json = false;
 };
 
@@ -140,6 +139,8 @@ struct SimulateOptions {
   double weight_gradient = 1;
   double transfer = 0;  ///< of one boundary from rank to rank
   double host = 0;      ///< for a host to enqueue an action
+  int steps = 1;        ///< in a row
+  bool optimizer_in_schedule = false;
   bool json = false;
 };
 
@@ -147,7 +148,17 @@ struct DevicesOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate, devices };
+enum class Command : std::uint8_t {
+  help,
+  train,
+  plan,
+  sample,
+  schedule,
+  prove,
+  simulate,
+  devices,
+  bench
+};
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -160,6 +171,7 @@ struct Invocation {
   PlanCommandOptions plan;
   SimulateOptions simulate;
   DevicesOptions devices;
+  BenchOptions bench;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

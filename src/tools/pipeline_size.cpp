@@ -7,6 +7,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 
 namespace lockflight::tools {
 namespace {
@@ -42,7 +43,11 @@ void check_size(const schedule::PipelineSize& size) {
 }
 
 int stages_per_rank(std::string_view schedule, std::optional<int> chunks) {
-  return chunks ? *chunks : schedule::schedule_info(schedule).usual_stages_per_rank();
+  if (chunks) {
+    return *chunks;
+  }
+  return schedule::is_auto(schedule) ? 1
+                                     : schedule::schedule_info(schedule).usual_stages_per_rank();
 }
 
 }  // namespace lockflight::tools

@@ -13,7 +13,7 @@ namespace lockflight::tools {
 /// enough, alone and together, for a machine to go through the schedule.
 void check_size(const schedule::PipelineSize& size);
 
-/// How many stages a rank has: `chunks`, or as few as the schedule allows.
+/// How many stages a rank has: `chunks`, or as few as the schedule, or "auto", allows.
 /// Throws InvalidArgument if there is no such schedule.
 int stages_per_rank(std::string_view schedule, std::optional<int> chunks);
 

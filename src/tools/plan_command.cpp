@@ -9,13 +9,15 @@
 #include "lockflight/nn/named_model.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/plan_json.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "tools/bytes.h"
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
-#include "tools/pipeline_size.h"
 #include "tools/run_settings.h"
+#include "tools/schedule_option.h"
 #include "tools/split.h"
+#include "train/file.h"
 
 namespace lockflight::tools {
 namespace {
@@ -34,18 +36,19 @@ nn::Model model_of(const PlanCommandOptions& options) {
 
 PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& model) {
   const auto layers = static_cast<std::int64_t>(model.layers().size());
-  const int stages = stages_per_rank(options.schedule, options.chunks);
   PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
                    .micro_batches = options.micro_batches,
                    .schedule = options.schedule,
-                   .stages_per_rank = stages,
+                   .stages_per_rank = options.chunks.value_or(0),
                    .group = options.group,
-                   .split = parse_split(options.split, options.ranks * stages, layers),
+                   .own_schedule = options.own_schedule,
+                   .split = parse_split(options.split, stages_of(options), layers),
                    .profile = std::nullopt,
                    .device = plan::device_profile(options.device_profile),
                    .memory_limit_bytes = parse_bytes("--memory", options.memory),
                    .recompute = parse_recompute(options.recompute),
-                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2};
+                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2,
+                   .lower = lower_options(options.optimizer_in_schedule)};
   if (options.memory.empty()) {
     plan.memory_limit_bytes = plan.device.memory_bytes;
   }
@@ -77,11 +80,16 @@ int refuse(const PlanCommandOptions& options, const PlanError& error, const Cons
 
 }  // namespace
 
-int run_plan(const PlanCommandOptions& options, const Console& console) {
+int run_plan(const PlanCommandOptions& given, const Console& console) {
+  PlanCommandOptions options = given;
+  take_schedule_file(options);
   check(options);
   nn::Model model = model_of(options);
   try {
     const Plan plan = make_plan(model, options.ranks, plan_options(options, model));
+    if (!options.save_schedule.empty()) {
+      train::replace_file(options.save_schedule, schedule::write_csv(plan.schedule));
+    }
     console.print(options.json ? plan_to_json(plan) : as_text(plan, model, console));
   } catch (const PlanError& error) {
     return refuse(options, error, console);

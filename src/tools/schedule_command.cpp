@@ -6,10 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "lockflight/core/error.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 #include "lockflight/schedule/timetable.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 
 namespace lockflight::tools {
@@ -57,6 +60,16 @@ schedule::StageTimes usual_times() {
   return {.forward = 1, .input_gradient = 1, .weight_gradient = 1};
 }
 
+schedule::Schedule make(const ScheduleOptions& options) {
+  if (schedule::is_auto(options.name)) {
+    return auto_schedule({.ranks = options.ranks,
+                          .micro_batches = options.micro_batches,
+                          .stages_per_rank = size_of(options).stages_per_rank,
+                          .times = usual_times()});
+  }
+  return schedule::make_schedule(options.name, size_of(options));
+}
+
 nlohmann::json as_json(const schedule::Schedule& schedule) {
   nlohmann::json rows = nlohmann::json::array();
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
@@ -93,9 +106,11 @@ void run_schedule(const ScheduleOptions& options, const Console& console) {
     return;
   }
   check(options);
-  const schedule::Schedule schedule = schedule::make_schedule(options.name, size_of(options));
+  const schedule::Schedule schedule = make(options);
   if (options.format == "csv") {
     console.print(schedule::write_csv(schedule));
+  } else if (options.format == "csv-comms") {
+    console.print(schedule::write_csv(plan::with_transfers(schedule, plan::TransferCells::own)));
   } else if (options.format == "json") {
     console.print(as_json(schedule).dump() + "\n");
   } else {

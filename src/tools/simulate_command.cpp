@@ -15,10 +15,15 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/simulate.h"
+#include "lockflight/plan/transcribe.h"
+#include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 #include "tools/schedule_file.h"
+#include "tools/split.h"
 
 namespace lockflight::tools {
 namespace {
@@ -28,6 +33,7 @@ using schedule::Schedule;
 
 constexpr int kRanks = 4;
 constexpr int kMicroBatches = 8;
+constexpr int kMostSteps = 1000;
 
 void check_time(std::string_view name, double value) {
   if (!(value >= 0) || std::isinf(value)) {
@@ -45,66 +51,36 @@ void check(const SimulateOptions& options) {
   check_time("--weight-gradient", options.weight_gradient);
   check_time("--transfer", options.transfer);
   check_time("--host", options.host);
-}
-
-bool is_file(std::string_view schedule) {
-  return schedule.ends_with(".csv") || schedule.ends_with(".CSV");
-}
-
-void check_match(std::string_view option, const std::optional<int>& given, std::string_view path,
-                 std::size_t found, std::string_view what) {
-  if (given && static_cast<std::size_t>(*given) != found) {
+  if (options.steps < 1 || options.steps > kMostSteps) {
     throw InvalidArgument(
-        fmt::format("{} is {}, but {} has {} {}", option, *given, path, found, what));
+        fmt::format("--steps is {}; it must be from 1 to {}", options.steps, kMostSteps));
   }
 }
 
-// What is to be simulated.
-struct Subject {
-  Schedule schedule;
-  plan::Program program;
-};
-
-void check_given_size(const SimulateOptions& options, const Schedule& schedule) {
-  check_match("--ranks", options.ranks, options.schedule, schedule.rows.size(), "ranks");
-  check_match("--micro-batches", options.micro_batches, options.schedule,
-              static_cast<std::size_t>(schedule.micro_batches), "micro-batches");
-  for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    check_match("--chunks", options.chunks, options.schedule,
-                schedule.placement.stages_of(rank).size(), fmt::format("stages on rank {}", rank));
-  }
+EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
+  return {.ranks = size.ranks,
+          .micro_batches = size.micro_batches,
+          .stages_per_rank = size.stages_per_rank,
+          .times = {.forward = options.forward,
+                    .input_gradient = options.input_gradient,
+                    .weight_gradient = options.weight_gradient},
+          .transfer = options.transfer};
 }
 
-// What is missing or out of order makes ranks wait, and leaves slots over.
-const plan::Finding& cause_of(const plan::Proof& proof) {
-  return *std::ranges::min_element(proof.findings, {}, [](const plan::Finding& finding) {
-    return std::pair(finding.kind != plan::Finding::Kind::incomplete, finding.position < 0);
-  });
-}
-
-// A file's own order where it holds transfers; what cannot be run is refused with its place.
-Subject read_subject(const SimulateOptions& options) {
-  if (options.group) {
-    throw InvalidArgument(
-        fmt::format("--group is of no use with a file such as {}; its order is "
-                    "already made",
-                    options.schedule));
-  }
-  ScheduleFile file = read_schedule_file(options.schedule);
-  check_given_size(options, file.schedule);
-  ScheduleProof proved = prove_schedule(file, false);
-  if (!proved.proof.proved()) {
-    const std::size_t others = proved.proof.total - 1;
-    throw DataError(fmt::format(
-        "{}: {}{}", file.path, describe(cause_of(proved.proof), proved, file),
-        others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
-  }
-  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
-}
-
-Subject subject_of(const SimulateOptions& options) {
-  if (is_file(options.schedule)) {
-    return read_subject(options);
+RunnableFile subject_of(const SimulateOptions& options) {
+  if (is_schedule_file(options.schedule)) {
+    if (options.group) {
+      throw InvalidArgument(
+          fmt::format("--group is of no use with a file such as {}; its order is already made",
+                      options.schedule));
+    }
+    RunnableFile file = read_runnable_file(
+        options.schedule,
+        {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
+    if (options.optimizer_in_schedule) {
+      file.program = plan::program_of(file.schedule, {}, lower_options(true));
+    }
+    return file;
   }
   const schedule::PipelineSize size{
       .ranks = options.ranks.value_or(kRanks),
@@ -112,8 +88,10 @@ Subject subject_of(const SimulateOptions& options) {
       .stages_per_rank = stages_per_rank(options.schedule, options.chunks),
       .group = options.group.value_or(0)};
   check_size(size);
-  Schedule schedule = schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {});
+  Schedule schedule = schedule::is_auto(options.schedule)
+                          ? auto_schedule(pipeline_of(options, size))
+                          : schedule::make_schedule(options.schedule, size);
+  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
@@ -129,7 +107,23 @@ plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placeme
   return costs;
 }
 
-nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& step) {
+// Of several steps in a row; what one more takes, or what the only one takes.
+struct Row {
+  int steps = 1;
+  double step_time = 0;
+  SimulatedStep all;
+};
+
+Row simulate_row(const plan::Program& program, const plan::StepCosts& costs, int steps) {
+  Row row{.steps = steps, .all = plan::simulate(plan::unroll(program, steps), costs)};
+  row.step_time =
+      row.all.makespan -
+      (steps == 1 ? 0.0 : plan::simulate(plan::unroll(program, steps - 1), costs).makespan);
+  return row;
+}
+
+nlohmann::ordered_json as_json(const Schedule& schedule, const Row& row) {
+  const SimulatedStep& step = row.all;
   nlohmann::ordered_json peaks = nlohmann::ordered_json::array();
   nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
   for (const plan::SimulatedRank& rank : step.ranks) {
@@ -145,7 +139,9 @@ nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& st
   return {{"schedule", schedule.name},
           {"stages", schedule.stages()},
           {"micro_batches", schedule.micro_batches},
+          {"steps", row.steps},
           {"makespan", step.makespan},
+          {"step_time", row.step_time},
           {"idle_barrier", step.idle_barrier()},
           {"idle_span", step.idle_span()},
           {"peak_activations", std::move(peaks)},
@@ -160,8 +156,8 @@ std::string drawing(const Schedule& schedule, const SimulateOptions& options,
   const bool even = static_cast<std::size_t>(schedule.stages()) == stages * step.ranks.size();
   const double unit = std::min({options.forward, options.input_gradient, options.weight_gradient});
   const double width = 2 * static_cast<double>(stages) * step.makespan / unit;
-  if (!even || unit == 0 || schedule::is_lowered(schedule) || options.transfer > 0 ||
-      options.host > 0 || width > console.columns) {
+  if (!even || unit == 0 || options.steps > 1 || schedule::is_lowered(schedule) ||
+      options.transfer > 0 || options.host > 0 || width > console.columns) {
     return {};
   }
   std::array<int, 3> slots{};
@@ -179,7 +175,8 @@ std::string drawing(const Schedule& schedule, const SimulateOptions& options,
   return std::ranges::count(grid, '\n') == schedule.ranks() ? grid + "\n" : std::string();
 }
 
-std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
+std::string as_text(const Schedule& schedule, const Row& row) {
+  const SimulatedStep& step = row.all;
   std::string text =
       fmt::format("{:>5}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}\n", "rank", "busy",
                   "dependency", "transfer", "imbalance", "host", "tail", "keeps");
@@ -190,11 +187,15 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
         rank.busy, rank.idle.dependency, rank.idle.transfer, rank.idle.imbalance, rank.idle.host,
         rank.idle.tail, rank.peak_activations);
   }
-  return text + fmt::format(
-                    "{}: makespan {:.6g}; idle {:.1f} % up to a common end, {:.1f} % between each "
-                    "rank's first and last action\n",
-                    schedule.name, step.makespan, 100 * step.idle_barrier(),
-                    100 * step.idle_span());
+  const std::string steps =
+      row.steps == 1 ? std::string()
+                     : fmt::format(" of {} steps, one more takes {:.6g}", row.steps, row.step_time);
+  return text +
+         fmt::format(
+             "{}: makespan {:.6g}{}; idle {:.1f} % up to a common end, {:.1f} % between each "
+             "rank's first and last action\n",
+             schedule.name, step.makespan, steps, 100 * step.idle_barrier(),
+             100 * step.idle_span());
 }
 
 }  // namespace
@@ -202,11 +203,11 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
 void run_simulate(const SimulateOptions& options, const Console& console) {
   check(options);
   const auto [schedule, program] = subject_of(options);
-  const SimulatedStep step = plan::simulate(program, costs_of(options, schedule.placement));
+  const Row row = simulate_row(program, costs_of(options, schedule.placement), options.steps);
   if (options.json) {
-    console.print(as_json(schedule, step).dump() + "\n");
+    console.print(as_json(schedule, row).dump() + "\n");
   } else {
-    console.print(drawing(schedule, options, step, console) + as_text(schedule, step));
+    console.print(drawing(schedule, options, row.all, console) + as_text(schedule, row));
   }
 }
 

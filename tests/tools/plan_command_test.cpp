@@ -9,6 +9,8 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/plan_json.h"
+#include "lockflight/schedule/csv.h"
+#include "train/scratch_folder.h"
 
 namespace lockflight::tools {
 namespace {
@@ -98,6 +100,23 @@ TEST(PlanCommandTest, TakesSeveralStagesARank) {
                               .micro_batches = 4});
   EXPECT_EQ(plan.exit_code, 0) << plan.text;
   EXPECT_THAT(plan.text, HasSubstr("    3     1  "));
+}
+
+TEST(PlanCommandTest, SearchesASchedulePlansItAndSavesItForARun) {
+  const train::ScratchFolder folder;
+  const std::string path = folder / "auto.csv";
+  PlanCommandOptions options{.model = {.layers = 4, .width = 64},
+                             .ranks = 3,
+                             .schedule = "auto",
+                             .micro_batches = 6,
+                             .save_schedule = path,
+                             .json = true};
+  const Plan found = plan_from_json(answer(options).text);
+  EXPECT_EQ(schedule::read_csv(train::read_file(path), found.schedule.name), found.schedule);
+  options.schedule = "1f1b";
+  options.save_schedule.clear();
+  EXPECT_LT(found.prediction.step_seconds,
+            plan_from_json(answer(options).text).prediction.step_seconds);
 }
 
 TEST(PlanCommandTest, TakesTheStagesOfAVPlacementByItself) {

@@ -18,6 +18,7 @@
 #include "lockflight/plan/program.h"
 #include "lockflight/plan/simulate.h"
 #include "lockflight/schedule/schedule.h"
+#include "lockflight/schedule/search.h"
 
 namespace lockflight {
 
@@ -48,9 +49,16 @@ struct LayerRange {
 struct PlanOptions {
   MicroBatch micro_batch;
   int micro_batches = 1;
+  /// A name of schedule::schedules(), or "auto": the fastest plan that fits, of all generators and
+  /// of orders that are searched for the stages' times, with one stage a rank, two in a loop or in
+  /// V, or stages_per_rank of them; with a split or pins only as many as these are made for.
   std::string schedule = "1f1b";
   int stages_per_rank = 0;  ///< 0: as few as the schedule allows
   int group = 0;  ///< micro-batches that go through a rank's stages together; 0: as many as ranks
+  schedule::SearchEffort search{.actions = 200'000'000, .orders = 200'000};  ///< with "auto"
+  /// In place of those three: a schedule of one's own, of either dialect; one with transfers is run
+  /// in its own order.
+  std::optional<schedule::Schedule> own_schedule;
   /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
   std::vector<int> split;
   /// Layers that lie on a certain stage, and layers that lie on one stage, whichever.
@@ -129,9 +137,10 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 /// must be without memory, and is so afterwards.
 /// Throws InvalidArgument if options and model do not fit: more stages than layers, a split that
 /// does not add up to the layers, pins that leave no split, an unknown schedule or layer, a profile
-/// of another model; PlanError if a
-/// rank's memory is beyond the limit, with the action and the tensors that make its peak, or if the
-/// program is not proved.
+/// of another model, a schedule of one's own for another number of ranks; DataError for transfers
+/// in it that go nowhere; PlanError if a rank's memory is beyond the limit, with the action and the
+/// tensors that make its peak, with "auto" those of the plan that needs least, or if the program is
+/// not proved.
 Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options);
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 
