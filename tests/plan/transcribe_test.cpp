@@ -1,6 +1,8 @@
 #include "lockflight/plan/transcribe.h"
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -10,6 +12,7 @@
 #include "lockflight/schedule/csv.h"
 #include "plan/program_simulation.h"
 #include "plan/proofs.h"
+#include "schedule/sizes.h"
 
 namespace lockflight::plan {
 namespace {
@@ -84,6 +87,44 @@ TEST(TranscribeTest, SchedulesWithThePlainestTransfersAreProvedAndRun) {
       EXPECT_EQ(text_of(prove(program)), "") << info.name;
       const SimulationResult result = ProgramSimulation(program).run();
       EXPECT_TRUE(result.drained && result.races.empty() && result.wrong.empty()) << info.name;
+    }
+  }
+}
+
+// Every transfer in a cell of its own, as files have it.
+schedule::Schedule as_a_file(const schedule::Schedule& schedule) {
+  schedule::Schedule file = with_transfers(schedule);
+  for (std::vector<schedule::Cell>& row : file.rows) {
+    std::vector<schedule::Cell> cells;
+    for (const schedule::Cell& cell : row) {
+      schedule::Cell computed;
+      std::vector<schedule::Cell> sends;
+      for (const schedule::Action& action : cell) {
+        using enum schedule::ActionKind;
+        if (schedule::is_compute(action.kind)) {
+          computed.push_back(action);
+        } else if (action.kind == send_forward || action.kind == send_backward) {
+          sends.push_back({action});
+        } else {
+          cells.push_back({action});
+        }
+      }
+      cells.push_back(computed);
+      cells.insert(cells.end(), sends.begin(), sends.end());
+    }
+    row = std::move(cells);
+  }
+  return file;
+}
+
+TEST(TranscribeTest, TheFileWithTransfersOfEveryScheduleIsProvedAndWrittenAgain) {
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    for (const auto& size : schedule::sizes_of(info, 4, std::array{1, 3, 8}, 2)) {
+      SCOPED_TRACE(::testing::Message() << info.name << " p " << size.ranks << " m "
+                                        << size.micro_batches << " v " << size.stages_per_rank);
+      const std::string text = schedule::write_csv(as_a_file(info.make(size)));
+      EXPECT_EQ(schedule::write_csv(read_csv(text)), text);
+      EXPECT_EQ(proof_of(text), "");
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "lockflight/schedule/csv.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/timetable.h"
 #include "schedule/schedules.h"
+#include "schedule/sizes.h"
 
 namespace lockflight::schedule {
 namespace {
@@ -79,8 +81,15 @@ TEST(CsvTest, WritesTheBytesThatItRead) {
 
 TEST(CsvTest, WritesTheOrdersOfGeneratedSchedulesAndReadsThemBackEqual) {
   for (const ScheduleInfo& info : schedules()) {
-    const Schedule schedule = info.make({.ranks = 3, .micro_batches = 6});
-    EXPECT_EQ(read_csv(write_csv(schedule), schedule.name), schedule);
+    for (const PipelineSize& size : sizes_of(info, 5, std::array{1, 2, 5, 12}, 3)) {
+      const Schedule schedule = info.make(size);
+      for (const CsvStyle style : {CsvStyle{}, CsvStyle{.carriage_returns = true}}) {
+        const std::string text = write_csv(schedule, style);
+        const Schedule read = read_csv(text, schedule.name);
+        EXPECT_EQ(read, schedule) << info.name;
+        EXPECT_EQ(write_csv(read, style), text) << info.name;
+      }
+    }
   }
   EXPECT_EQ(write_csv(make_schedule("1f1b", {.ranks = 2, .micro_batches = 2})),
             "0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n");
