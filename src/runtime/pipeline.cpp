@@ -243,12 +243,6 @@ class Pipeline::Impl {
     if (why.empty() && plan::validates(train_.program)) {
       why = "its optimizer is in the schedule, so it is enqueued in parts; plan it without";
     }
-    if (why.empty() && plan::validates(train_.program)) {
-      why =
-          "with the optimizer in the schedule, steps reach into each other and hosts wait for "
-          "sums; "
-          "put it after the step";
-    }
     if (why.empty() && options_.timeline) {
       why = "a graph's actions cannot be measured one by one; turn the timeline off";
     }

@@ -210,7 +210,7 @@ TEST_P(CudaGraphTest, IsRefusedWhereAStepCannotBeCaptured) {
   without_nccl.cuda_transport = CudaTransport::in_process;
   EXPECT_THAT(refusal(without_nccl, 0, false), says("exchange data without NCCL"));
   EXPECT_THAT(refusal(gpus, 0, false, plan::OptimizerPlace::in_schedule),
-              says("put it after the step"));
+              says("its optimizer is in the schedule"));
   without_nccl.ranks = 1;  // nothing to exchange
   EXPECT_THAT(refusal(without_nccl, 0, false), IsEmpty());
 }
