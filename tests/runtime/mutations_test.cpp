@@ -62,9 +62,9 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
   for (const char* schedule : {"1f1b", "gpipe"}) {
     nn::Model planned = model();
     auto world = std::make_unique<World>(test::make_world(kRanks, {}));
-    const Plan plan =
-        make_plan(planned, *world,
-                  {.micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1});
+    const PlanOptions options{
+        .micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1};
+    const Plan plan = make_plan(planned, *world, options);
     const Outcome expected = train(*world, plan);
     const std::string listing = to_string(plan.program);
     for (std::uint64_t seed = 0; seed < kMutations / 2; ++seed) {
@@ -76,7 +76,8 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
       }
       Plan mutant = plan;
       mutant.program = std::move(mutation.program);
-      mutant.memory = plan::memory_of(planned, mutant, 1);  // it may keep a boundary for longer
+      mutant.memory =
+          plan::memory_of(planned, mutant, options);  // it may keep a boundary for longer
       if (accepted % kRunsOfAWorld == 0) {
         const bool threads = accepted / kRunsOfAWorld % 2 == 0;
         world = std::make_unique<World>(test::make_world(
