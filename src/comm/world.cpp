@@ -8,7 +8,7 @@ namespace lockflight {
 World World::threads(const ThreadWorldOptions& options) {
   if (options.device == DeviceKind::cuda) {
     comm::CudaRanks ranks = comm::make_cuda_ranks(options);
-    return World(std::move(ranks.members), std::move(ranks.end));
+    return {std::move(ranks.members), ranks.transport, std::move(ranks.end)};
   }
   auto devices = make_cpu_devices(options.ranks, {.mode = options.streams,
                                                   .chaos_seed = options.chaos_seed,
@@ -24,7 +24,7 @@ World World::threads(const ThreadWorldOptions& options) {
     members.push_back(
         {std::move(devices[rank]), std::make_unique<comm::InProcessTransport>(hub, rank)});
   }
-  return World(std::move(members));
+  return {std::move(members), CudaTransport::in_process};
 }
 
 }  // namespace lockflight

@@ -14,6 +14,7 @@ namespace lockflight::plan {
 namespace {
 
 constexpr std::string_view kOther = "other";
+constexpr const char* kKind = "kind";
 constexpr const char* kBf16Rate = "bf16_matrix_flops_per_second";
 
 std::string_view without_alias(std::string_view name) {
@@ -21,6 +22,19 @@ std::string_view without_alias(std::string_view name) {
     return "h100-sxm";
   }
   return name == "a100" ? "a100-80gb" : name;
+}
+
+// Without the key a CPU.
+DeviceKind read_kind(const JsonObject& object) {
+  if (!object.has(kKind)) {
+    return DeviceKind::cpu;
+  }
+  for (const DeviceKind kind : {DeviceKind::cpu, DeviceKind::cuda}) {
+    if (object.text(kKind) == name_of(kind)) {
+      return kind;
+    }
+  }
+  object.refuse(kKind, fmt::format("is \"{}\"; it must be cpu or cuda", object.text(kKind)));
 }
 
 OperationRates read_rates(const JsonObject& object) {
@@ -79,7 +93,7 @@ DeviceProfile parse_device_profile(std::string_view json, const std::string& whe
   const JsonDocument document(json, where);
   const JsonObject object(document);
   object.expect_format("lockflight device profile", 1);
-  object.expect_keys({"format", "version", "name", "source", "assumptions", "memory_bytes",
+  object.expect_keys({"format", "version", "name", "source", "assumptions", kKind, "memory_bytes",
                       "matrix_flops_per_second", kBf16Rate, "vector_flops_per_second",
                       "bytes_per_second", "launch_seconds", "host_seconds_per_action",
                       "link_latency_seconds", "link_bytes_per_second", "operations"});
@@ -87,6 +101,7 @@ DeviceProfile parse_device_profile(std::string_view json, const std::string& whe
       .name = object.text("name"),
       .source = object.text("source"),
       .assumptions = object.text("assumptions"),
+      .kind = read_kind(object),
       .memory_bytes = object.bytes("memory_bytes"),
       .matrix_flops_per_second = object.positive_number("matrix_flops_per_second"),
       .bf16_matrix_flops_per_second = object.has(kBf16Rate) ? object.positive_number(kBf16Rate) : 0,

@@ -8,8 +8,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "comm/staging.h"
+#include "lockflight/device/cuda_device.h"
 #include "lockflight/plan/place.h"
 #include "plan/job.h"
+#include "plan/links.h"
 
 namespace lockflight {
 
@@ -115,11 +118,32 @@ void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
   }
 }
 
+// The executor has one compute stream.
+void add_workspace(const Program& program, const PlanOptions& options,
+                   std::vector<RankMemory>& memory) {
+  if (options.device.kind != DeviceKind::cuda) {
+    return;
+  }
+  const bool nccl = options.cuda_transport == CudaTransport::nccl ||
+                    (options.cuda_transport == CudaTransport::automatic && memory.size() > 1);
+  const CudaTransport transport = nccl ? CudaTransport::nccl : CudaTransport::in_process;
+  for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+    memory[rank].workspace_bytes =
+        stream_workspace_bytes(options.device.kind) +
+        comm::staging_bytes(transport, links_of(program, static_cast<int>(rank)));
+  }
+}
+
 }  // namespace
 
-std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimizer_states) {
+std::size_t stream_workspace_bytes(DeviceKind kind) {
+  return kind == DeviceKind::cuda ? aligned_bytes(CudaDeviceOptions().workspace_bytes) : 0;
+}
+
+std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, const PlanOptions& options) {
   std::vector<RankMemory> memory(static_cast<std::size_t>(plan.ranks()));
-  add_lasting(model, plan, optimizer_states, memory);
+  add_lasting(model, plan, options.optimizer_states, memory);
+  add_workspace(plan.program, options, memory);
   Job training = training_job(model, plan);
   Job evaluation = forward_job(model, plan,
                                {.micro_batch_rows = plan.batch_shape.micro_batch_rows,
@@ -155,12 +179,15 @@ std::string beyond_limit(const std::vector<RankMemory>& memory, std::size_t limi
   }
   return fmt::format(
       "rank {} needs {}, {} more than the limit of {}: parameters {}, gradients {}, optimizer {}, "
-      "and {} for the step, whose peak is at {} ({}){}",
+      "{}and {} for the step, whose peak is at {} ({}){}",
       worst - memory.begin(), bytes_text(worst->arena_bytes()),
       bytes_text(worst->arena_bytes() - limit_bytes), bytes_text(limit_bytes),
       bytes_text(worst->parameter_bytes), bytes_text(worst->gradient_bytes),
-      bytes_text(worst->optimizer_bytes), bytes_text(worst->step_bytes), worst->peak_action,
-      fmt::join(shares, ", "),
+      bytes_text(worst->optimizer_bytes),
+      worst->workspace_bytes == 0
+          ? ""
+          : fmt::format("workspace {}, ", bytes_text(worst->workspace_bytes)),
+      bytes_text(worst->step_bytes), worst->peak_action, fmt::join(shares, ", "),
       others == 0
           ? ""
           : fmt::format("; {} other rank{} beyond it too", others, others == 1 ? " is" : "s are"));

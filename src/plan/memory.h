@@ -11,10 +11,13 @@
 
 namespace lockflight::plan {
 
-/// The memory that a plan takes with an optimizer that keeps `optimizer_states` tensors for each
-/// parameter: for its training step and for evaluating as many micro-batches.  Reads the plan's
-/// stages, schedule, program and batch.
-std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, int optimizer_states);
+/// The memory that a plan takes with the optimizer, devices and transport of the options: for its
+/// training step and for evaluating as many micro-batches.  Reads the plan's stages, schedule,
+/// program and batch.
+std::vector<RankMemory> memory_of(nn::Model& model, const Plan& plan, const PlanOptions& options);
+
+/// What a compute stream of such a device takes for itself.
+std::size_t stream_workspace_bytes(DeviceKind kind);
 
 /// A sentence about the rank whose arena is the largest, if it is larger than `limit_bytes`; else
 /// nothing.

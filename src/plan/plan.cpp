@@ -142,12 +142,15 @@ class Planner {
     return *options_.profile;
   }
 
-  // Of every rank.
+  // Of every rank, for its layers.
   std::vector<std::int64_t> memory() const {
     const std::size_t limit = options_.memory_limit_bytes;
+    const std::size_t left = limit - std::min(limit, workspace());
     return std::vector<std::int64_t>(
-        schedule_.ranks(), limit == 0 ? partition::kUnlimited : static_cast<std::int64_t>(limit));
+        schedule_.ranks(), limit == 0 ? partition::kUnlimited : static_cast<std::int64_t>(left));
   }
+
+  std::size_t workspace() const { return plan::stream_workspace_bytes(options_.device.kind); }
 
   plan::Split split(Recomputation when, const std::vector<std::int64_t>& memory) const {
     return plan::split_layers({.profile = profile_,
@@ -176,7 +179,7 @@ class Planner {
   std::vector<std::int64_t> corrected_memory(const plan::Split& split, const Plan& plan) const {
     std::vector<std::int64_t> memory = this->memory();
     for (std::size_t rank = 0; rank < memory.size(); ++rank) {
-      const auto exact = static_cast<std::int64_t>(plan.memory[rank].arena_bytes());
+      const auto exact = static_cast<std::int64_t>(plan.memory[rank].arena_bytes() - workspace());
       memory[rank] = std::max<std::int64_t>(0, memory[rank] + split.bytes[rank] - exact);
     }
     return memory;
@@ -187,7 +190,7 @@ class Planner {
     Plan plan = lowered(split);
     plan::check_proved(plan.program);
     const plan::Recomputing recomputing(model_, split.recomputed);
-    plan.memory = plan::memory_of(model_, plan, options_.optimizer_states);
+    plan.memory = plan::memory_of(model_, plan, options_);
     return plan;
   }
 
@@ -262,7 +265,10 @@ Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
 }
 
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options) {
-  return make_plan(model, world.ranks(), options);
+  PlanOptions here = options;
+  here.device.kind = world.device(0).kind();
+  here.cuda_transport = world.cuda_transport();
+  return make_plan(model, world.ranks(), here);
 }
 
 }  // namespace lockflight

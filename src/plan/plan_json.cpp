@@ -50,13 +50,10 @@ Json memory_json(const RankMemory& memory) {
   for (const RankMemory::Share& share : memory.peak_shares) {
     shares.push_back({{"what", share.what}, {"bytes", share.bytes}});
   }
-  return {{"parameter_bytes", memory.parameter_bytes},
-          {"gradient_bytes", memory.gradient_bytes},
-          {"optimizer_bytes", memory.optimizer_bytes},
-          {"step_bytes", memory.step_bytes},
-          {"step_peak_bytes", memory.step_peak_bytes},
-          {"peak_action", memory.peak_action},
-          {"peak_shares", shares}};
+  return {{"parameter_bytes", memory.parameter_bytes}, {"gradient_bytes", memory.gradient_bytes},
+          {"optimizer_bytes", memory.optimizer_bytes}, {"workspace_bytes", memory.workspace_bytes},
+          {"step_bytes", memory.step_bytes},           {"step_peak_bytes", memory.step_peak_bytes},
+          {"peak_action", memory.peak_action},         {"peak_shares", shares}};
 }
 
 Json prediction_json(const Prediction& prediction) {
@@ -147,6 +144,7 @@ RankMemory read_memory(const JsonObject& json) {
   RankMemory memory{.parameter_bytes = json.bytes("parameter_bytes"),
                     .gradient_bytes = json.bytes("gradient_bytes"),
                     .optimizer_bytes = json.bytes("optimizer_bytes"),
+                    .workspace_bytes = json.bytes("workspace_bytes"),
                     .step_bytes = json.bytes("step_bytes"),
                     .step_peak_bytes = json.bytes("step_peak_bytes"),
                     .peak_action = json.text("peak_action"),

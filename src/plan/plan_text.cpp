@@ -60,18 +60,23 @@ std::string stage_table(const Plan& plan) {
 }
 
 std::string memory_table(const Plan& plan) {
-  std::string text =
-      fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  {}\n", "rank", "parameters",
-                  "gradients", "optimizer", "step", "total", "limit", "peak of the step");
+  const bool has_workspace = std::ranges::any_of(
+      plan.memory, [](const RankMemory& memory) { return memory.workspace_bytes > 0; });
+  const auto workspace = [=](const std::string& cell) {
+    return has_workspace ? fmt::format("{:>9}  ", cell) : "";
+  };
+  std::string text = fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {}{:>9}  {:>9}  {:>9}  {}\n", "rank",
+                                 "parameters", "gradients", "optimizer", workspace("workspace"),
+                                 "step", "total", "limit", "peak of the step");
   for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
     const RankMemory& memory = plan.memory[rank];
-    text += fmt::format("{:>5}  {:>10}  {:>9}  {:>9}  {:>9}  {:>9}  {:>9}  at {}: {}\n", rank,
-                        bytes_text(memory.parameter_bytes), bytes_text(memory.gradient_bytes),
-                        bytes_text(memory.optimizer_bytes), bytes_text(memory.step_bytes),
-                        bytes_text(memory.arena_bytes()),
-                        plan.memory_limit_bytes == 0 ? "none" : bytes_text(plan.memory_limit_bytes),
-                        memory.peak_action,
-                        memory.peak_shares.empty() ? "" : memory.peak_shares.front().what);
+    text += fmt::format(
+        "{:>5}  {:>10}  {:>9}  {:>9}  {}{:>9}  {:>9}  {:>9}  at {}: {}\n", rank,
+        bytes_text(memory.parameter_bytes), bytes_text(memory.gradient_bytes),
+        bytes_text(memory.optimizer_bytes), workspace(bytes_text(memory.workspace_bytes)),
+        bytes_text(memory.step_bytes), bytes_text(memory.arena_bytes()),
+        plan.memory_limit_bytes == 0 ? "none" : bytes_text(plan.memory_limit_bytes),
+        memory.peak_action, memory.peak_shares.empty() ? "" : memory.peak_shares.front().what);
   }
   return text;
 }

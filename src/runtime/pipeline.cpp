@@ -14,6 +14,7 @@
 #include "plan/executor.h"
 #include "plan/job.h"
 #include "plan/links.h"
+#include "plan/memory.h"
 #include "plan/recomputing.h"
 #include "runtime/rank_threads.h"
 
@@ -74,7 +75,7 @@ class Pipeline::Impl {
     threads_ = std::make_unique<runtime::RankThreads>(world_);
     blocks_.resize(world_.ranks());
     on_each_rank([this](RankContext& context) {
-      context.device.reserve(plan_.memory.at(context.rank).arena_bytes());
+      reserve(context);
       context.transport.connect(plan::links_of(train_.program, context.rank));
       materialize(context);
       make_room(context, plan_.memory[context.rank].step_bytes);
@@ -277,6 +278,13 @@ class Pipeline::Impl {
       check(rank, "step takes", train_.layouts[rank].bytes, planned[rank].step_bytes);
       check(rank, "parameters take", parameters[rank], planned[rank].parameter_bytes);
     }
+  }
+
+  // The compute stream has its part already.
+  void reserve(RankContext& context) const {
+    const RankMemory& memory = plan_.memory.at(context.rank);
+    const std::size_t taken = plan::stream_workspace_bytes(context.device.kind());
+    context.device.reserve(memory.arena_bytes() - std::min(memory.workspace_bytes, taken));
   }
 
   RankContext context_of(int rank) {

@@ -72,7 +72,7 @@ struct TransferRun {
   int from = 0;
   int to = 0;
   std::size_t bytes = 0;
-  std::vector<double> seconds;
+  std::vector<double> seconds;  ///< of one transfer of a row, by round
 };
 
 /// What one core does, and what several do together, in one round.

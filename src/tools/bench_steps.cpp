@@ -79,7 +79,7 @@ std::size_t memory_limit(const BenchResults& results) {
   return std::ranges::min_element(devices, {}, &CudaDeviceInfo::memory_bytes)->memory_bytes;
 }
 
-PlanOptions plan_options(const BenchResults& results, const std::string& schedule,
+PlanOptions plan_options(const BenchResults& results, int ranks, const std::string& schedule,
                          const plan::DeviceProfile& device) {
   const BenchOptions& options = results.options;
   PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
@@ -88,6 +88,10 @@ PlanOptions plan_options(const BenchResults& results, const std::string& schedul
                    .profile = results.layers,
                    .device = device,
                    .memory_limit_bytes = memory_limit(results)};
+  plan.device.kind = results.machine.kind;
+  if (ranks > static_cast<int>(results.machine.devices.size())) {
+    plan.cuda_transport = CudaTransport::in_process;
+  }
   const auto info =
       std::ranges::find(schedule::schedules(), schedule, &schedule::ScheduleInfo::name);
   if (info->several_stages) {
@@ -139,7 +143,7 @@ void StepBench::plan_all(const plan::DeviceProfile& device) {
         results_.skipped.push_back({.ranks = ranks, .schedule = schedule, .why = error.what()});
       };
       try {
-        Plan plan = make_plan(model, ranks, plan_options(results_, schedule, device));
+        Plan plan = make_plan(model, ranks, plan_options(results_, ranks, schedule, device));
         results_.runs.push_back({.ranks = ranks,
                                  .schedule = schedule,
                                  .stages_per_rank = plan.schedule.stages() / ranks,

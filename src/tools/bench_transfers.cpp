@@ -1,7 +1,6 @@
 #include "tools/bench_transfers.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include "runtime/rank_threads.h"
@@ -39,30 +38,25 @@ class TransferBench {
     });
   }
 
+  // Since a waiting rank may fall asleep, single times differ much more than those of a row.
   void measure(TransferRun& transfer) {
-    std::array<std::int64_t, kTransfersInARow + 1> ends{};
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
     run([&](int rank) {
-      if (rank != transfer.from && rank != transfer.to) {
-        return;
-      }
-      const bool sends = rank == transfer.from;
-      const Route route{.peer = sends ? transfer.to : transfer.from,
-                        .channel = channel_of(transfer.from, transfer.to)};
-      const auto elements = static_cast<std::int64_t>(transfer.bytes / sizeof(float));
-      const TensorView view = ends_[rank].memory.view().slice(0, elements);
-      Stream& stream = *ends_[rank].stream;
-      for (std::int64_t& end : ends) {
-        if (sends) {
-          world_.transport(rank).send(stream, view, route);
-        } else {
-          world_.transport(rank).recv(stream, view, route);
-          stream.time(&end);
+      if (rank == transfer.from) {
+        for (int i = 0; i <= kTransfersInARow; ++i) {
+          send(transfer);
         }
+      } else if (rank == transfer.to) {
+        recv(transfer);
+        ends_[rank].stream->time(&begin);
+        for (int i = 0; i < kTransfersInARow; ++i) {
+          recv(transfer);
+        }
+        ends_[rank].stream->time(&end);
       }
     });
-    for (std::size_t i = 1; i < ends.size(); ++i) {
-      transfer.seconds.push_back(static_cast<double>(ends[i] - ends[i - 1]) * 1e-9);
-    }
+    transfer.seconds.push_back(static_cast<double>(end - begin) * 1e-9 / kTransfersInARow);
   }
 
  private:
@@ -70,6 +64,23 @@ class TransferBench {
     Tensor memory;
     std::unique_ptr<Stream> stream;
   };
+
+  void send(const TransferRun& transfer) {
+    world_.transport(transfer.from)
+        .send(*ends_[transfer.from].stream, view(transfer.from, transfer),
+              {.peer = transfer.to, .channel = channel_of(transfer.from, transfer.to)});
+  }
+
+  void recv(const TransferRun& transfer) {
+    world_.transport(transfer.to)
+        .recv(*ends_[transfer.to].stream, view(transfer.to, transfer),
+              {.peer = transfer.from, .channel = channel_of(transfer.from, transfer.to)});
+  }
+
+  TensorView view(int rank, const TransferRun& transfer) const {
+    const auto elements = static_cast<std::int64_t>(transfer.bytes / sizeof(float));
+    return ends_[rank].memory.view().slice(0, elements);
+  }
 
   void run(const std::function<void(int)>& work) {
     const auto failures = threads_.run(work);

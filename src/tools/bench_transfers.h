@@ -17,8 +17,8 @@ std::vector<TransferRun> transfers_among(int ranks, const std::vector<std::size_
 constexpr int kTransfersInARow = 20;
 
 /// Sends every one of them so often through the transport of a new world, after one that does not
-/// count, and adds the time from the end of each to that of the next, by the receiver's clock.
-/// Throws what failed first on any rank.
+/// count, and adds the time of one on the average, by the receiver's clock.  Throws what failed
+/// first on any rank.
 ///   options   of the world, with as many ranks as the transfers have
 void measure_transfers(const ThreadWorldOptions& options, std::vector<TransferRun>& transfers);
 

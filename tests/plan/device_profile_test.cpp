@@ -69,6 +69,17 @@ TEST(DeviceProfileTest, MayTellTheRateOfProductsInBf16) {
   EXPECT_EQ(device_profile("a100").bf16_matrix_flops_per_second, 312e12);
 }
 
+TEST(DeviceProfileTest, MayTellTheKindOfDevice) {
+  json document = json::parse(kGood);
+  EXPECT_EQ(parse_device_profile(document.dump(), "").kind, DeviceKind::cpu);
+  document["kind"] = "cuda";
+  EXPECT_EQ(parse_device_profile(document.dump(), "").kind, DeviceKind::cuda);
+  document["kind"] = "meta";
+  EXPECT_THAT(refusal(document.dump()), HasSubstr("kind is \"meta\"; it must be cpu or cuda"));
+  EXPECT_EQ(device_profile("h100").kind, DeviceKind::cuda);
+  EXPECT_EQ(device_profile("cpu-2core").kind, DeviceKind::cpu);
+}
+
 TEST(DeviceProfileTest, AnOperationMayHaveRatesOfItsOwnInBf16) {
   json document = json::parse(kGood);
   document["operations"]["matmul bf16"] = {

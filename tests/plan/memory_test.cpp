@@ -15,6 +15,7 @@ namespace lockflight {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
@@ -80,6 +81,50 @@ TEST(MemoryTest, RefusesOneByteTooFewWithRankActionAndTensors) {
                   HasSubstr("rank " + std::to_string(rank) + " needs "), HasSubstr("1 B more than"),
                   HasSubstr("peak is at " + plan.memory[rank].peak_action),
                   HasSubstr(plan.memory[rank].peak_shares[0].what))));
+}
+
+// The compute stream's 32 MiB; and to add up in, for the norm a group of all ranks and for a tie
+// one of two: 2 MiB for each by copies, 256 KiB of every member for groups of more than two by
+// NCCL.
+TEST(MemoryTest, CountsWhatGpusAndTheirTransportsTakeThemselves) {
+  constexpr std::size_t kKiB = 1024;
+  const auto workspaces = [](int ranks, const char* device, CudaTransport transport) {
+    nn::Model model = nn::gpt2(
+        {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16, .tied = true});
+    std::vector<std::size_t> bytes;
+    for (const RankMemory& rank : make_plan(model, ranks,
+                                            {.micro_batches = 4,
+                                            .device = plan::device_profile(device),
+                                            .cuda_transport = transport})
+                                      .memory) {
+      bytes.push_back(rank.workspace_bytes);
+      EXPECT_EQ(rank.arena_bytes(), rank.parameter_bytes + rank.gradient_bytes +
+                                        rank.optimizer_bytes + rank.step_bytes +
+                                        rank.workspace_bytes);
+    }
+    return bytes;
+  };
+  const std::size_t stream = 32 * kKiB * kKiB;
+  const std::size_t chunks = 2 * kKiB * kKiB;
+  EXPECT_THAT(workspaces(3, "cpu-2core", CudaTransport::automatic), ElementsAre(0, 0, 0));
+  EXPECT_THAT(workspaces(3, "h100", CudaTransport::in_process),
+              ElementsAre(stream + 2 * chunks, stream + chunks, stream + 2 * chunks));
+  const std::size_t gathered = stream + 3 * 256 * kKiB;
+  EXPECT_THAT(workspaces(3, "h100", CudaTransport::automatic),
+              ElementsAre(gathered, gathered, gathered));
+  EXPECT_THAT(workspaces(2, "h100", CudaTransport::nccl), ElementsAre(stream, stream));
+  EXPECT_THAT(workspaces(1, "h100", CudaTransport::automatic), ElementsAre(stream + chunks));
+}
+
+TEST(MemoryTest, ALimitHoldsForTheWorkspaceToo) {
+  nn::Model model = small_gpt2();
+  PlanOptions options{.micro_batches = 4, .device = plan::device_profile("h100")};
+  const std::size_t needed = make_plan(model, 1, options).memory[0].arena_bytes();
+  options.memory_limit_bytes = needed;
+  EXPECT_NO_THROW(make_plan(model, 1, options));
+  options.memory_limit_bytes = needed - 1;
+  EXPECT_THAT([&] { make_plan(model, 1, options); },
+              ThrowsMessage<PlanError>(HasSubstr("workspace 34.0 MiB, and ")));
 }
 
 TEST(MemoryTest, WritesBytesInThreeDigits) {

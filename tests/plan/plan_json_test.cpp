@@ -54,6 +54,16 @@ TEST(PlanJsonTest, KnowsWhereTheOptimizerStands) {
   EXPECT_EQ(loaded.program.ranks[0].prologue, plan.program.ranks[0].prologue);
 }
 
+TEST(PlanJsonTest, KeepsWhatDevicesTakeThemselves) {
+  nn::Model model =
+      nn::gpt2({.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16});
+  const Plan plan =
+      make_plan(model, 2, {.micro_batches = 4, .device = plan::device_profile("h100")});
+  ASSERT_GT(plan.memory[1].workspace_bytes, 0U);
+  EXPECT_EQ(plan_from_json(plan_to_json(plan)).memory[1].workspace_bytes,
+            plan.memory[1].workspace_bytes);
+}
+
 struct Contradiction {
   std::function<void(Json&)> change;
   std::string sentence;

@@ -84,7 +84,8 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
       }
       Plan mutant = plan;
       mutant.program = std::move(mutation.program);
-      mutant.memory = plan::memory_of(planned, mutant, 1);  // it may keep a boundary for longer
+      mutant.memory =
+          plan::memory_of(planned, mutant, options);  // it may keep a boundary for longer
       if (accepted % kRunsOfAWorld == 0) {
         const bool threads = accepted / kRunsOfAWorld % 2 == 0;
         world = std::make_unique<World>(test::make_world(

@@ -93,6 +93,40 @@ INSTANTIATE_TEST_SUITE_P(Of, PlannedStepTest,
                            return name;
                          });
 
+// On GPUs the compute stream and the transport take memory too, and that is planned.
+class PlannedArenaTest : public test::StreamsTest {};
+
+TEST_P(PlannedArenaTest, HoldsWhatThePlanSaysToTheByte) {
+  for (const int ranks : {1, 2, 3}) {
+    for (const bool tied : {false, true}) {
+      World world = test::make_world(ranks, GetParam());
+      nn::Model model = test::tiny_gpt2(tied);
+      const Plan plan = make_plan(model, world, options("1f1b"));
+      Pipeline pipeline(world, std::move(model), plan);
+      train::AdamW optimizer(pipeline.parameters());
+      pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, 0));
+      optimizer.step();
+      for (int rank = 0; rank < ranks; ++rank) {
+        const RankMemory& planned = plan.memory[rank];
+        EXPECT_EQ(planned.workspace_bytes > 0, GetParam().device == DeviceKind::cuda);
+        EXPECT_EQ(world.device(rank).memory().in_use_bytes, planned.arena_bytes())
+            << "rank " << rank << " of " << ranks;
+        EXPECT_EQ(world.device(rank).memory().peak_bytes, planned.arena_bytes());
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(On, PlannedArenaTest,
+                         ::testing::Values(Streams{.name = "worker"},
+                                           Streams{.name = "cuda_nccl",
+                                                   .device = DeviceKind::cuda,
+                                                   .transport = CudaTransport::nccl},
+                                           Streams{.name = "cuda_in_process",
+                                                   .device = DeviceKind::cuda,
+                                                   .transport = CudaTransport::in_process}),
+                         [](const auto& test) { return test.param.name; });
+
 // y = 2 x, and a note of every address that it was given.
 class NotingLayer final : public nn::Layer {
  public:

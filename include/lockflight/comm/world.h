@@ -52,6 +52,8 @@ class World {
   int ranks() const { return static_cast<int>(members_.size()); }
   Device& device(int rank) const { return *members_[rank].device; }
   Transport& transport(int rank) const { return *members_[rank].transport; }
+  /// How its GPUs exchange data: nccl or in_process.  CPUs do so in_process.
+  CudaTransport cuda_transport() const { return cuda_transport_; }
 
   /// A rank, before it gets a transport.
   struct Member {
@@ -60,10 +62,11 @@ class World {
   };
 
  private:
-  explicit World(std::vector<Member> members, std::shared_ptr<void> end = nullptr)
-      : members_(std::move(members)), end_(std::move(end)) {}
+  World(std::vector<Member> members, CudaTransport transport, std::shared_ptr<void> end = nullptr)
+      : members_(std::move(members)), cuda_transport_(transport), end_(std::move(end)) {}
 
   std::vector<Member> members_;
+  CudaTransport cuda_transport_;
   std::shared_ptr<void> end_;  // what the ranks must do together at the end; goes first
 };
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lockflight/core/dtype.h"
+#include "lockflight/device/device.h"
 
 namespace lockflight::plan {
 
@@ -24,8 +25,9 @@ struct OperationRates {
 /// One rank's device, its host and the links from it to other ranks.
 struct DeviceProfile {
   std::string name;
-  std::string source;       ///< where the figures come from
-  std::string assumptions;  ///< which of them are assumed, and why
+  std::string source;                 ///< where the figures come from
+  std::string assumptions;            ///< which of them are assumed, and why
+  DeviceKind kind = DeviceKind::cpu;  ///< or cuda
   std::size_t memory_bytes = 0;
   double matrix_flops_per_second = 0;       ///< of tensors in f32
   double bf16_matrix_flops_per_second = 0;  ///< of tensors in bf16; 0: as in f32

@@ -8,8 +8,8 @@
 
 namespace lockflight {
 
-/// A rank's arena: parameters, gradients and optimizer state, which stay, and one block for
-/// everything that a step takes and gives back.
+/// A rank's arena: parameters, gradients, optimizer state and workspace, which stay, and one block
+/// for everything that a step takes and gives back.
 struct RankMemory {
   /// What is alive at the block's peak, by what made it.
   struct Share {
@@ -20,13 +20,16 @@ struct RankMemory {
   std::size_t parameter_bytes = 0;  ///< with their working copies
   std::size_t gradient_bytes = 0;
   std::size_t optimizer_bytes = 0;  ///< with the copies that take an update back
+  /// What the device and the transport take for themselves: workspaces of compute streams, and what
+  /// sums over ranks are added up in.
+  std::size_t workspace_bytes = 0;
   std::size_t step_bytes = 0;       ///< of the block
   std::size_t step_peak_bytes = 0;  ///< largest sum of the step's tensors that are alive at once
   std::string peak_action;          ///< where that is: "2B5"
   std::vector<Share> peak_shares;   ///< largest first
 
   std::size_t arena_bytes() const {
-    return parameter_bytes + gradient_bytes + optimizer_bytes + step_bytes;
+    return parameter_bytes + gradient_bytes + optimizer_bytes + workspace_bytes + step_bytes;
   }
 };
 

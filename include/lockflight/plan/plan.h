@@ -66,8 +66,10 @@ struct PlanOptions {
   std::vector<LayerRange> together;
   /// What every layer costs with micro-batches of these rows; none: estimated for the device.
   std::optional<plan::Profile> profile;
-  /// Of every rank: for that estimate, and for hosts and links.
+  /// Of every rank: for that estimate, for hosts and links, and for what its kind takes of memory.
   plan::DeviceProfile device = plan::device_profile("cpu-2core");
+  /// Between GPUs; automatic: NCCL from two ranks on.
+  CudaTransport cuda_transport = CudaTransport::automatic;
   /// Of every rank; 0: no limit.
   std::size_t memory_limit_bytes = 0;
   Recomputation recompute = Recomputation::never;
@@ -142,6 +144,7 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 /// tensors that make its peak, with "auto" those of the plan that needs least, or if the program is
 /// not proved.
 Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options);
+/// The same for the world's ranks, kind of devices and transport.
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 
 /// The tables of stages and memory, and the prediction.

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "comm/check_transfer.h"
+#include "comm/staging.h"
 #include "device/cuda/add.h"
 #include "device/cuda/check.h"
 #include "lockflight/core/error.h"
@@ -14,7 +15,7 @@
 namespace lockflight::comm {
 namespace {
 
-constexpr std::int64_t kChunkBytes = std::int64_t{1} << 20;
+constexpr std::size_t kChunkBytes = kCopiedChunkBytes;
 
 }  // namespace
 
@@ -88,7 +89,7 @@ std::string CudaInProcessTransport::why_no_graph() const {
 TensorView CudaInProcessTransport::staging_of(const CudaHub::Group& group) {
   Tensor& staging = staging_[&group];
   if (!staging) {
-    staging = device_.empty({{2 * kChunkBytes / std::int64_t{sizeof(float)}}});
+    staging = device_.empty({{static_cast<std::int64_t>(copied_staging_bytes() / sizeof(float))}});
   }
   return staging;
 }
@@ -224,7 +225,7 @@ void CudaInProcessTransport::add_up(cuda::Queue& queue, const TensorView& stagin
   std::byte* sum = staging.data();
   std::byte* term = sum + kChunkBytes;
   for (std::size_t begin = 0; begin < values.bytes(); begin += kChunkBytes) {
-    const std::size_t bytes = std::min<std::size_t>(kChunkBytes, values.bytes() - begin);
+    const std::size_t bytes = std::min(kChunkBytes, values.bytes() - begin);
     const TensorSpec chunk{{static_cast<std::int64_t>(bytes / element)}, values.dtype()};
     for (const auto& post : posts) {
       const bool is_first = post == posts.front();

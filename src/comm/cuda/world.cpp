@@ -46,7 +46,7 @@ CudaRanks nccl_ranks(std::vector<World::Member> members, std::vector<cuda::CudaD
   }
   // The pointer points at nothing: what counts is what happens when its last copy goes.
   std::shared_ptr<void> end(nullptr, [transports](void* /*nothing*/) { close_all(transports); });
-  return {std::move(members), std::move(end)};
+  return {std::move(members), CudaTransport::nccl, std::move(end)};
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ CudaRanks make_cuda_ranks(const ThreadWorldOptions& options) {
   for (int rank = 0; rank < options.ranks; ++rank) {
     members[rank].transport = std::make_unique<CudaInProcessTransport>(hub, rank);
   }
-  return {std::move(members), nullptr};
+  return {std::move(members), CudaTransport::in_process, nullptr};
 }
 
 }  // namespace lockflight::comm

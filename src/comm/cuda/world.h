@@ -11,7 +11,8 @@ namespace lockflight::comm {
 
 struct CudaRanks {
   std::vector<World::Member> members;
-  std::shared_ptr<void> end;  ///< to be destroyed before the members
+  CudaTransport transport = CudaTransport::in_process;  ///< or nccl
+  std::shared_ptr<void> end;                            ///< to be destroyed before the members
 };
 
 /// Throws DeviceError if CUDA cannot be used, InvalidArgument if there are not enough GPUs.

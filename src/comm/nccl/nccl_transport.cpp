@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "comm/check_transfer.h"
+#include "comm/staging.h"
 #include "device/cuda/add.h"
 #include "device/cuda/check.h"
 #include "lockflight/comm/world.h"
@@ -17,7 +18,7 @@ namespace lockflight {
 namespace comm {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::size_t kChunkBytes = kGatheredChunkBytes;
 
 ncclDataType_t type_of(DType dtype) {
   switch (dtype) {
@@ -128,7 +129,7 @@ void NcclTransport::open(const CommunicatorKey& key) {
     connection.communicator->register_memory(memory);
   }
   if (members.size() > 2) {
-    const std::size_t bytes = kChunkBytes * members.size();
+    const std::size_t bytes = gathered_staging_bytes(members.size());
     connection.staging = device_.empty({{static_cast<std::int64_t>(bytes / sizeof(float))}});
   }
   connections_.emplace(key, std::move(connection));
