@@ -118,7 +118,6 @@ void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
   }
 }
 
-// The executor has one compute stream.
 void add_workspace(const Program& program, const PlanOptions& options,
                    std::vector<RankMemory>& memory) {
   if (options.device.kind != DeviceKind::cuda) {
@@ -128,8 +127,9 @@ void add_workspace(const Program& program, const PlanOptions& options,
                     (options.cuda_transport == CudaTransport::automatic && memory.size() > 1);
   const CudaTransport transport = nccl ? CudaTransport::nccl : CudaTransport::in_process;
   for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+    const auto computing = std::ranges::count_if(program.ranks[rank].streams, computes);
     memory[rank].workspace_bytes =
-        stream_workspace_bytes(options.device.kind) +
+        static_cast<std::size_t>(computing) * stream_workspace_bytes(options.device.kind) +
         comm::staging_bytes(transport, links_of(program, static_cast<int>(rank)));
   }
 }

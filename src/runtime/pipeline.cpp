@@ -280,7 +280,7 @@ class Pipeline::Impl {
     }
   }
 
-  // The compute stream has its part already.
+  // The first compute stream has its part already.
   void reserve(RankContext& context) const {
     const RankMemory& memory = plan_.memory.at(context.rank);
     const std::size_t taken = plan::stream_workspace_bytes(context.device.kind());
