@@ -139,11 +139,31 @@ struct SimulateOptions {
   bool json = false;
 };
 
+struct RenderOptions {
+  SimulateOptions step;     ///< what to draw, and its times
+  PlanCommandOptions plan;  ///< or the model and devices that give times and bytes; its size is of
+                            ///< no use
+  bool planned = false;     ///< which of them: options of the model or the plan are given
+  std::string out;          ///< empty: standard output
+  bool transfers = false;
+  bool json = false;
+};
+
 struct DevicesOptions {
   bool json = false;
 };
 
-enum class Command : std::uint8_t { help, train, plan, sample, schedule, prove, simulate, devices };
+enum class Command : std::uint8_t {
+  help,
+  train,
+  plan,
+  sample,
+  schedule,
+  prove,
+  simulate,
+  render,
+  devices
+};
 
 /// One of these; the options of the others are not looked at.
 struct Invocation {
@@ -155,6 +175,7 @@ struct Invocation {
   ProveOptions prove;
   PlanCommandOptions plan;
   SimulateOptions simulate;
+  RenderOptions render;
   DevicesOptions devices;
 };
 

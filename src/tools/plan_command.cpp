@@ -22,33 +22,6 @@ namespace {
 constexpr std::int64_t kBytesVocabulary = 256;
 constexpr int kMostDrawn = 32;  // actions of a rank: a longer drawing helps nobody
 
-nn::Model model_of(const PlanCommandOptions& options) {
-  if (!options.named.empty()) {
-    return nn::find_model(options.named).build(options.named_context, dtype_of(options.model));
-  }
-  ModelOptions model = options.model;
-  model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;
-  return build_model(model);
-}
-
-PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& model) {
-  const auto layers = static_cast<std::int64_t>(model.layers().size());
-  PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
-                   .micro_batches = options.micro_batches,
-                   .schedule = options.schedule,
-                   .stages_per_rank = options.chunks,
-                   .split = parse_split(options.split, options.ranks * options.chunks, layers),
-                   .profile = std::nullopt,
-                   .device = plan::device_profile(options.device_profile),
-                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
-                   .recompute = parse_recompute(options.recompute),
-                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2};
-  if (options.memory.empty()) {
-    plan.memory_limit_bytes = plan.device.memory_bytes;
-  }
-  return plan;
-}
-
 std::string as_text(const Plan& plan, const nn::Model& model, const Console& console) {
   std::ostringstream text;
   text << fmt::format("{:.2f} M parameters\n\n",
@@ -74,11 +47,38 @@ int refuse(const PlanCommandOptions& options, const PlanError& error, const Cons
 
 }  // namespace
 
+nn::Model model_of(const PlanCommandOptions& options) {
+  if (!options.named.empty()) {
+    return nn::find_model(options.named).build(options.named_context, dtype_of(options.model));
+  }
+  ModelOptions model = options.model;
+  model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;
+  return build_model(model);
+}
+
+PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model) {
+  const auto layers = static_cast<std::int64_t>(model.layers().size());
+  PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
+                   .micro_batches = options.micro_batches,
+                   .schedule = options.schedule,
+                   .stages_per_rank = options.chunks,
+                   .split = parse_split(options.split, options.ranks * options.chunks, layers),
+                   .profile = std::nullopt,
+                   .device = plan::device_profile(options.device_profile),
+                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
+                   .recompute = parse_recompute(options.recompute),
+                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2};
+  if (options.memory.empty()) {
+    plan.memory_limit_bytes = plan.device.memory_bytes;
+  }
+  return plan;
+}
+
 int run_plan(const PlanCommandOptions& options, const Console& console) {
   check(options);
   nn::Model model = model_of(options);
   try {
-    const Plan plan = make_plan(model, options.ranks, plan_options(options, model));
+    const Plan plan = make_plan(model, options.ranks, options_of(options, model));
     console.print(options.json ? plan_to_json(plan) : as_text(plan, model, console));
   } catch (const PlanError& error) {
     return refuse(options, error, console);

@@ -44,6 +44,7 @@ nlohmann::json list_as_json() {
     list.push_back({{"name", info.name},
                     {"description", info.description},
                     {"idle", info.idle},
+                    {"several_stages", info.several_stages},
                     {"source", info.source}});
   }
   return list;

@@ -4,21 +4,16 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "lockflight/core/error.h"
-#include "lockflight/plan/lower.h"
 #include "lockflight/plan/simulate.h"
 #include "lockflight/schedule/grid.h"
-#include "lockflight/schedule/registry.h"
-#include "tools/pipeline_size.h"
-#include "tools/schedule_file.h"
+#include "tools/simulation_subject.h"
+#include "tools/step_json.h"
 
 namespace lockflight::tools {
 namespace {
@@ -26,106 +21,9 @@ namespace {
 using plan::SimulatedStep;
 using schedule::Schedule;
 
-constexpr int kRanks = 4;
-constexpr int kMicroBatches = 8;
-
-void check_time(std::string_view name, double value) {
-  if (!(value >= 0) || std::isinf(value)) {
-    throw InvalidArgument(fmt::format("{} is {}; it must be a number of at least 0", name, value));
-  }
-}
-
-void check(const SimulateOptions& options) {
-  if (options.schedule.empty()) {
-    throw InvalidArgument(
-        "simulate: which schedule? try lockflight simulate 1f1b, or the name of a CSV file");
-  }
-  check_time("--forward", options.forward);
-  check_time("--input-gradient", options.input_gradient);
-  check_time("--weight-gradient", options.weight_gradient);
-  check_time("--transfer", options.transfer);
-  check_time("--host", options.host);
-}
-
-bool is_file(std::string_view schedule) {
-  return schedule.ends_with(".csv") || schedule.ends_with(".CSV");
-}
-
-void check_match(std::string_view option, const std::optional<int>& given, std::string_view path,
-                 std::size_t found, std::string_view what) {
-  if (given && static_cast<std::size_t>(*given) != found) {
-    throw InvalidArgument(
-        fmt::format("{} is {}, but {} has {} {}", option, *given, path, found, what));
-  }
-}
-
-// What is to be simulated.
-struct Subject {
-  Schedule schedule;
-  plan::Program program;
-};
-
-void check_given_size(const SimulateOptions& options, const Schedule& schedule) {
-  check_match("--ranks", options.ranks, options.schedule, schedule.rows.size(), "ranks");
-  check_match("--micro-batches", options.micro_batches, options.schedule,
-              static_cast<std::size_t>(schedule.micro_batches), "micro-batches");
-  for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    check_match("--chunks", options.chunks, options.schedule,
-                schedule.placement.stages_of(rank).size(), fmt::format("stages on rank {}", rank));
-  }
-}
-
-// What is missing or out of order makes ranks wait, and leaves slots over.
-const plan::Finding& cause_of(const plan::Proof& proof) {
-  return *std::ranges::min_element(proof.findings, {}, [](const plan::Finding& finding) {
-    return std::pair(finding.kind != plan::Finding::Kind::incomplete, finding.position < 0);
-  });
-}
-
-// A file's own order where it holds transfers; what cannot be run is refused with its place.
-Subject read_subject(const SimulateOptions& options) {
-  ScheduleFile file = read_schedule_file(options.schedule);
-  check_given_size(options, file.schedule);
-  ScheduleProof proved = prove_schedule(file, false);
-  if (!proved.proof.proved()) {
-    const std::size_t others = proved.proof.total - 1;
-    throw DataError(fmt::format(
-        "{}: {}{}", file.path, describe(cause_of(proved.proof), proved, file),
-        others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
-  }
-  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
-}
-
-Subject subject_of(const SimulateOptions& options) {
-  if (is_file(options.schedule)) {
-    return read_subject(options);
-  }
-  const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
-                                    .micro_batches = options.micro_batches.value_or(kMicroBatches),
-                                    .stages_per_rank = options.chunks.value_or(1)};
-  check_size(size);
-  Schedule schedule = schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {});
-  return {.schedule = std::move(schedule), .program = std::move(program)};
-}
-
-// The options' times are those of a rank, which its stages share equally.
-plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placement& placement) {
-  plan::StepCosts costs{.link = {.latency = options.transfer}, .host = options.host};
-  for (int stage = 0; stage < placement.stages(); ++stage) {
-    const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size());
-    costs.stages.push_back({.times = {.forward = options.forward / share,
-                                      .input_gradient = options.input_gradient / share,
-                                      .weight_gradient = options.weight_gradient / share}});
-  }
-  return costs;
-}
-
 nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& step) {
-  nlohmann::ordered_json peaks = nlohmann::ordered_json::array();
   nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
   for (const plan::SimulatedRank& rank : step.ranks) {
-    peaks.push_back(rank.peak_activations);
     ranks.push_back({{"busy", rank.busy},
                      {"idle",
                       {{"dependency", rank.idle.dependency},
@@ -134,14 +32,9 @@ nlohmann::ordered_json as_json(const Schedule& schedule, const SimulatedStep& st
                        {"host", rank.idle.host},
                        {"tail", rank.idle.tail}}}});
   }
-  return {{"schedule", schedule.name},
-          {"stages", schedule.stages()},
-          {"micro_batches", schedule.micro_batches},
-          {"makespan", step.makespan},
-          {"idle_barrier", step.idle_barrier()},
-          {"idle_span", step.idle_span()},
-          {"peak_activations", std::move(peaks)},
-          {"ranks", std::move(ranks)}};
+  nlohmann::ordered_json object = step_as_json(schedule, step);
+  object["ranks"] = std::move(ranks);
+  return object;
 }
 
 // The timetable, if its times are whole multiples of the shortest one, transfers do not matter and
@@ -192,9 +85,8 @@ std::string as_text(const Schedule& schedule, const SimulatedStep& step) {
 }  // namespace
 
 void run_simulate(const SimulateOptions& options, const Console& console) {
-  check(options);
-  const auto [schedule, program] = subject_of(options);
-  const SimulatedStep step = plan::simulate(program, costs_of(options, schedule.placement));
+  const auto [schedule, program, costs] = simulation_subject(options, "simulate");
+  const SimulatedStep step = plan::simulate(program, costs);
   if (options.json) {
     console.print(as_json(schedule, step).dump() + "\n");
   } else {
