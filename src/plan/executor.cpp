@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,6 +16,8 @@ using schedule::ActionKind;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // The device hands out planned places while this lives.
 class PlannedPlaces {
  public:
@@ -27,6 +30,27 @@ class PlannedPlaces {
   Device& device_;
 };
 
+// What is enqueued while this lives lies in a profiler's range that is named like the action.
+class Range {
+ public:
+  Range(Device& device, const Instruction& instruction)
+      : device_(device.shows_ranges() ? &device : nullptr) {
+    if (device_ != nullptr) {
+      device_->begin_range(schedule::to_string(instruction.action));
+    }
+  }
+  ~Range() {
+    if (device_ != nullptr) {
+      device_->end_range();
+    }
+  }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+ private:
+  Device* const device_;
+};
+
 }  // namespace
 
 Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
@@ -36,6 +60,7 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
       compute_(device.make_stream(StreamRole::compute)) {}
 
 void Executor::enqueue(const Job& job, Step& step) {
+  const auto begin_time = Clock::now();
   memory_.reset();
   if (!job.layouts.empty()) {
     memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
@@ -46,6 +71,7 @@ void Executor::enqueue(const Job& job, Step& step) {
   if (losses_) {
     compute_->download(step.losses.data(), losses_);
   }
+  host_ns_ = std::chrono::nanoseconds(Clock::now() - begin_time).count();
 }
 
 void Executor::enqueue_update(const Program& program, const Update& update) {
@@ -162,6 +188,7 @@ void Executor::compute(const Instruction& instruction) {
   context.seed = step_->seed;
   context.step = step_->number;
   context.micro_batch = static_cast<std::uint32_t>(action.micro_batch);
+  const Range range(device_, instruction);
   TimelineSpan* span = begin_span(instruction);
   if (action.kind == ActionKind::forward) {
     forward(instruction, context);
@@ -259,6 +286,7 @@ void Executor::transfer(const Instruction& instruction, bool sends) {
   const Route route{.peer = instruction.peer,
                     .channel = program_->streams[instruction.stream].channel,
                     .tag = boundary.micro_batch};
+  const Range range(device_, instruction);
   TimelineSpan* span = begin_span(instruction);
   for (const Tensor& tensor : tensors) {
     if (sends) {

@@ -72,7 +72,10 @@ class Executor {
   /// "action 17 (2B5)": the place that a failure's mark names; empty if it names none.
   std::string describe(std::int32_t mark) const;
 
+  /// Of the last step, if its timeline was asked for.
   const std::vector<TimelineSpan>& spans() const { return spans_; }
+  /// How long the last `enqueue` took.
+  std::int64_t host_ns() const { return host_ns_; }
 
  private:
   void begin(const Job& job, Step& step);
@@ -112,6 +115,7 @@ class Executor {
   Tensor losses_;
   std::vector<Tensors> kept_alive_;  // outputs on their way to the host
   std::vector<TimelineSpan> spans_;
+  std::int64_t host_ns_ = 0;
 };
 
 }  // namespace lockflight::plan

@@ -12,8 +12,8 @@
 #include "lockflight/partition/problem.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/estimate_profile.h"
-#include "lockflight/plan/lower.h"
 #include "lockflight/plan/prove.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/registry.h"
 #include "plan/memory.h"
 #include "plan/predict.h"
@@ -85,15 +85,26 @@ std::vector<std::optional<plan::LayerMemory>> recomputed_memory(
   return memory;
 }
 
+schedule::Schedule schedule_of(const PlanOptions& options, int ranks) {
+  if (!options.own_schedule) {
+    return schedule::make_schedule(options.schedule, {.ranks = ranks,
+                                                      .micro_batches = options.micro_batches,
+                                                      .stages_per_rank = options.stages_per_rank});
+  }
+  if (options.own_schedule->ranks() != ranks) {
+    throw InvalidArgument(fmt::format("schedule {} is for {} ranks, but the plan is for {}",
+                                      options.own_schedule->name, options.own_schedule->ranks(),
+                                      ranks));
+  }
+  return *options.own_schedule;
+}
+
 class Planner {
  public:
   Planner(nn::Model& model, int ranks, const PlanOptions& options)
       : model_(model),
         options_(options),
-        schedule_(schedule::make_schedule(options.schedule,
-                                          {.ranks = ranks,
-                                           .micro_batches = options.micro_batches,
-                                           .stages_per_rank = options.stages_per_rank})),
+        schedule_(schedule_of(options, ranks)),
         layers_(plan::dry_run(model, options.micro_batch.rows, schedule::has_backward(schedule_))),
         profile_(profile()),
         recompute_(schedule::has_backward(schedule_) ? options.recompute : Recomputation::never),
@@ -165,11 +176,12 @@ class Planner {
               .schedule = schedule_,
               .program = {},
               .batch_shape = {.micro_batch_rows = options_.micro_batch.rows,
-                              .micro_batches = options_.micro_batches},
+                              .micro_batches = schedule_.micro_batches},
               .memory = {},
               .memory_limit_bytes = options_.memory_limit_bytes,
               .prediction = {}};
-    plan.program = plan::lower(schedule_, plan::tied_stages(model_, plan.stages), options_.lower);
+    plan.program =
+        plan::program_of(schedule_, plan::tied_stages(model_, plan.stages), options_.lower);
     plan::check_proved(plan.program);
     const plan::Recomputing recomputing(model_, split.recomputed);
     plan.memory = plan::memory_of(model_, plan, options_.optimizer_states);

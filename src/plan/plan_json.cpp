@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lockflight/core/error.h"
-#include "lockflight/plan/lower.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
 #include "plan/json_reader.h"
 
@@ -202,9 +202,10 @@ Plan read_plan(const JsonObject& file) {
                             plan.schedule.micro_batches));
   }
   plan.stages = read_stages(file, plan.schedule.placement);
+  const auto ties = read_ties(file, plan.schedule.stages());
   try {
-    plan.program = plan::lower(plan.schedule, read_ties(file, plan.schedule.stages()));
-  } catch (const PlanError& error) {
+    plan.program = plan::program_of(plan.schedule, ties);
+  } catch (const Error& error) {
     file.refuse("schedule", fmt::format("cannot run: {}", error.what()));
   }
   for (const JsonObject& rank : file.objects("memory")) {

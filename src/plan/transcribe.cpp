@@ -1,6 +1,7 @@
 #include "lockflight/plan/transcribe.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
 #include "plan/boundaries.h"
+#include "plan/edges.h"
 
 namespace lockflight::plan {
 namespace {
@@ -45,7 +47,7 @@ class RankTranscriber {
     program_.streams.push_back({});
   }
 
-  void run(bool trains) {
+  void run(const std::vector<TiedStages>& ties, bool trains) {
     for (const Cell& cell : schedule_.rows[rank_]) {
       for (const Action& action : cell) {
         add(action);
@@ -53,6 +55,9 @@ class RankTranscriber {
       ++cell_;
     }
     cell_ = -1;
+    for (std::size_t tie = 0; tie < ties.size() && trains; ++tie) {
+      add_tie(static_cast<int>(tie), ties[tie]);
+    }
     for (const auto& [slot, event] : sent_) {
       emit({.opcode = Opcode::wait, .event = event});
       emit({.opcode = Opcode::release, .slot = slot});
@@ -89,7 +94,7 @@ class RankTranscriber {
     const Boundary boundary = boundary_of(action);
     const bool sends = is_send(action.kind);
     const int peer = peer_of(action, boundary, sends);
-    const int stream = stream_of(boundary, peer, sends);
+    const int stream = stream_of(channel_of(boundary), peer, sends);
     const int slot = slot_of(boundary);
     if (!sends) {
       emit({.opcode = Opcode::allocate, .slot = slot});
@@ -106,6 +111,23 @@ class RankTranscriber {
     } else {
       received_[slot] = event;
     }
+  }
+
+  void add_tie(int tie, const TiedStages& stages) {
+    const int first = schedule_.placement.rank_of(stages.first);
+    const int second = schedule_.placement.rank_of(stages.second);
+    if (rank_ != first && rank_ != second) {
+      return;
+    }
+    if (first == second) {
+      emit({.opcode = Opcode::reduce_tied, .slot = tie});
+      return;
+    }
+    const int peer = first + second - rank_;
+    const int stream = stream_of(2 * (schedule_.stages() - 1) + tie, peer, true);
+    emit({.opcode = Opcode::wait, .stream = stream, .event = record(0)});
+    emit({.opcode = Opcode::reduce_tied, .stream = stream, .slot = tie, .peer = peer});
+    emit({.opcode = Opcode::wait, .event = record(stream)});
   }
 
   int peer_of(const Action& action, const Boundary& boundary, bool sends) const {
@@ -149,8 +171,7 @@ class RankTranscriber {
     return place->second;
   }
 
-  int stream_of(const Boundary& boundary, int peer, bool sends) {
-    const int channel = 2 * boundary.stage + (boundary.kind == Boundary::Kind::activation ? 0 : 1);
+  int stream_of(int channel, int peer, bool sends) {
     const auto [place, is_new] =
         streams_.try_emplace(channel, static_cast<int>(program_.streams.size()));
     if (is_new) {
@@ -171,45 +192,76 @@ class RankTranscriber {
   std::vector<std::pair<int, int>> sent_;  // slot, the event after its send
 };
 
+void add_cells(const std::array<Cell, 3>& receives_computes_sends, TransferCells cells,
+               std::vector<Cell>& row) {
+  const auto& [receives, computes, sends] = receives_computes_sends;
+  if (cells == TransferCells::shared) {
+    Cell& shared = row.emplace_back();
+    for (const Cell& part : receives_computes_sends) {
+      shared.insert(shared.end(), part.begin(), part.end());
+    }
+    return;
+  }
+  for (const Action& action : receives) {
+    row.push_back({action});
+  }
+  if (!computes.empty()) {
+    row.push_back(computes);
+  }
+  for (const Action& action : sends) {
+    row.push_back({action});
+  }
+}
+
 }  // namespace
 
-Transcription transcribe(const Schedule& schedule, std::string_view text) {
+Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& ties,
+                         std::string_view text) {
   Transcription result;
   result.program.micro_batches = schedule.micro_batches;
   result.program.placement = schedule.placement;
-  result.program.channels = 2 * std::max(schedule.stages() - 1, 0);
+  result.program.ties = ties;
+  result.program.channels = 2 * std::max(schedule.stages() - 1, 0) + static_cast<int>(ties.size());
   result.program.ranks.resize(schedule.ranks());
   result.cells.resize(schedule.ranks());
   const bool trains = schedule::has_backward(schedule);
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
     RankTranscriber(schedule, text, rank, result.program.ranks[rank], result.cells[rank])
-        .run(trains);
+        .run(ties, trains);
   }
   return result;
 }
 
-Schedule with_transfers(const Schedule& schedule) {
+Program program_of(const Schedule& schedule, const std::vector<TiedStages>& ties,
+                   const LowerOptions& options) {
+  return schedule::is_lowered(schedule) ? transcribe(schedule, ties).program
+                                        : lower(schedule, ties, options);
+}
+
+Schedule with_transfers(const Schedule& schedule, TransferCells cells) {
   Schedule result = schedule;
-  for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    const auto crosses = [&](const std::optional<Boundary>& boundary) {
-      return boundary && schedule.placement.rank_of(maker_stage(*boundary)) !=
-                             schedule.placement.rank_of(taker_stage(*boundary));
-    };
-    for (Cell& cell : result.rows[rank]) {
-      Cell with;
+  const auto crosses = [&](const std::optional<Boundary>& boundary) {
+    return boundary && schedule.placement.rank_of(maker_stage(*boundary)) !=
+                           schedule.placement.rank_of(taker_stage(*boundary));
+  };
+  for (std::vector<Cell>& row : result.rows) {
+    std::vector<Cell> with;
+    for (const Cell& cell : row) {
+      Cell receives;
+      Cell sends;
       for (const Action& action : cell) {
         const auto input = input_of(action, schedule.stages());
         const auto output = output_of(action, schedule.stages());
         if (crosses(input)) {
-          with.push_back(recv_action(*input));
+          receives.push_back(recv_action(*input));
         }
-        with.push_back(action);
         if (crosses(output)) {
-          with.push_back(send_action(*output));
+          sends.push_back(send_action(*output));
         }
       }
-      cell = std::move(with);
+      add_cells({std::move(receives), cell, std::move(sends)}, cells, with);
     }
+    row = std::move(with);
   }
   return result;
 }

@@ -385,6 +385,9 @@ class Pipeline::Impl {
     for (const auto& executor : executors_) {
       timeline_.spans.insert(timeline_.spans.end(), executor->spans().begin(),
                              executor->spans().end());
+      if (options_.timeline) {
+        timeline_.host_ns.push_back(executor->host_ns());
+      }
     }
   }
 

@@ -19,9 +19,13 @@ using enum ActionKind;
 
 std::vector<Cell> compute_cells(const std::vector<Cell>& row) {
   std::vector<Cell> cells;
-  std::ranges::copy_if(row, std::back_inserter(cells), [](const Cell& cell) {
-    return !cell.empty() && is_compute(cell.front().kind);
-  });
+  for (const Cell& cell : row) {
+    Cell computes;
+    std::ranges::copy_if(cell, std::back_inserter(computes), is_compute, &Action::kind);
+    if (!computes.empty()) {
+      cells.push_back(std::move(computes));
+    }
+  }
   return cells;
 }
 

@@ -12,6 +12,7 @@
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/token_file.h"
 #include "tools/bytes.h"
+#include "tools/schedule_option.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 
@@ -44,11 +45,9 @@ void check_pipeline(const TrainOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
   check_range("--chunks", options.chunks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
-  const auto schedule =
-      schedule::make_schedule(options.schedule, {.stages_per_rank = options.chunks});
-  if (!schedule::has_backward(schedule)) {
-    throw InvalidArgument(
-        fmt::format("--schedule {} has no backwards, so it cannot train", options.schedule));
+  if (!is_schedule_file(options.schedule)) {
+    check_trains(options.schedule,
+                 schedule::make_schedule(options.schedule, {.stages_per_rank = options.chunks}));
   }
   if (options.chaos_seed && options.streams != "chaos") {
     throw InvalidArgument("--chaos-seed is of use with --streams chaos only");
@@ -58,7 +57,11 @@ void check_pipeline(const TrainOptions& options) {
 // Whether the ranks can share the model.
 void check_stages(const TrainOptions& options) {
   const std::int64_t layers = layers_of_gpt(options.model.layers);
-  if (std::int64_t{options.ranks} * options.chunks > layers) {
+  if (options.own_schedule && stages_of(options) > layers) {
+    throw InvalidArgument(fmt::format("{} has {} stages, but the model has only {} layers",
+                                      options.schedule, stages_of(options), layers));
+  }
+  if (stages_of(options) > layers) {
     throw InvalidArgument(fmt::format(
         "--ranks is {}, but the model has {} layers (embedding, two halves of each of {} blocks, "
         "norm, head) and every {} one",
@@ -66,7 +69,7 @@ void check_stages(const TrainOptions& options) {
         options.chunks == 1 ? "rank needs"
                             : fmt::format("of a rank's {} stages needs", options.chunks)));
   }
-  parse_split(options.split, options.ranks * options.chunks, layers);
+  parse_split(options.split, stages_of(options), layers);
   parse_bytes("--memory", options.memory);
 }
 

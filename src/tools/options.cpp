@@ -86,6 +86,10 @@ constexpr const char* kRenderFooter =
     "in\n"
     "micro-batches, or in bytes where a model is given.";
 
+constexpr const char* kScheduleHelp =
+    "A name of lockflight schedule --list, or a file of torch.distributed.pipelining that ends in "
+    ".csv: its ranks, stages and micro-batches are then the run's";
+
 void add_common(CLI::App& app) {
   // The last of several wins, so that a script can append what it changes.
   app.option_defaults()->always_capture_default()->take_last();
@@ -168,7 +172,9 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
   const char* group = "Pipeline";
   app.add_option("--ranks", options.ranks, "Workers, each with one device")->group(group);
   app.add_option("--chunks", options.chunks, "Stages of each rank")->group(group);
-  app.add_option("--schedule", options.schedule, "See lockflight schedule --list")->group(group);
+  app.add_option("--schedule", options.schedule, kScheduleHelp)
+      ->type_name("NAME|FILE")
+      ->group(group);
   app.add_option("--split", options.split,
                  "auto (by cost), even (by number), or layers for each stage: 1,3,2 counted in "
                  "transformer blocks, or in all 2·layers+3 layers (embedding, two halves of each "
@@ -289,7 +295,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->footer(kPlanFooter);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
   plan->add_option("--chunks", options.chunks, "Stages of each rank");
-  plan->add_option("--schedule", options.schedule, "See lockflight schedule --list");
+  plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");
   plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
   add_planning(*plan, options, kUngrouped);
   plan->add_flag("--json", options.json, "Print the plan as JSON");
@@ -326,8 +332,9 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   schedule->add_option("--chunks", options.chunks, "Stages per rank");
   schedule
       ->add_option("--format", options.format,
-                   "grid (a drawing), csv (of torch.distributed.pipelining) or json")
-      ->check(CLI::IsMember({"grid", "csv", "json"}))
+                   "grid (a drawing), csv (of torch.distributed.pipelining), csv-comms (the same "
+                   "with the transfers) or json")
+      ->check(CLI::IsMember({"grid", "csv", "csv-comms", "json"}))
       ->type_name("NAME");
   schedule->add_flag("--json", json, "The same as --format json");
   return schedule;
@@ -444,6 +451,17 @@ void apply_config(CLI::App& app) {
   }
 }
 
+std::optional<int> given(const CLI::App& command, const std::string& option) {
+  const CLI::Option* found = command.get_option(option);
+  return found->count() > 0 ? std::optional(found->as<int>()) : std::nullopt;
+}
+
+GivenSize given_size(const CLI::App& command) {
+  return {.ranks = given(command, "--ranks"),
+          .micro_batches = given(command, "--micro-batches"),
+          .chunks = given(command, "--chunks")};
+}
+
 // CLI11 would say no more than that a subcommand is missing.
 void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
   const auto called = [&](const CLI::App* command) {
@@ -513,6 +531,11 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* chosen = app.get_subcommands().front();
   if (chosen->count("--config") > 0) {
     apply_config(*chosen);
+  }
+  if (chosen == train) {
+    invocation.train.given = given_size(*train);
+  } else if (chosen == plan) {
+    invocation.plan.given = given_size(*plan);
   }
   if (schedule_as_json) {
     invocation.schedule.format = "json";

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "lockflight/schedule/schedule.h"
 #include "lockflight/train/learning_rate.h"
+#include "tools/schedule_file.h"
 
 namespace lockflight::tools {
 
@@ -51,8 +53,10 @@ struct TrainOptions {
   UpdateOptions update;
 
   int ranks = 2;
-  int chunks = 1;  ///< stages per rank
-  std::string schedule = "1f1b";
+  int chunks = 1;                                  ///< stages per rank
+  std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
+  GivenSize given;                                 ///< what of the size is no default
+  std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
   std::string recompute = "never";  ///< or when-needed, always
@@ -114,7 +118,9 @@ struct PlanCommandOptions {
   ModelOptions model;
   int ranks = 4;
   int chunks = 1;
-  std::string schedule = "1f1b";
+  std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
+  GivenSize given;                                 ///< what of the size is no default
+  std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;

@@ -14,6 +14,7 @@
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
 #include "tools/run_settings.h"
+#include "tools/schedule_option.h"
 #include "tools/split.h"
 
 namespace lockflight::tools {
@@ -62,7 +63,8 @@ PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model
                    .micro_batches = options.micro_batches,
                    .schedule = options.schedule,
                    .stages_per_rank = options.chunks,
-                   .split = parse_split(options.split, options.ranks * options.chunks, layers),
+                   .own_schedule = options.own_schedule,
+                   .split = parse_split(options.split, stages_of(options), layers),
                    .profile = std::nullopt,
                    .device = plan::device_profile(options.device_profile),
                    .memory_limit_bytes = parse_bytes("--memory", options.memory),
@@ -74,7 +76,9 @@ PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model
   return plan;
 }
 
-int run_plan(const PlanCommandOptions& options, const Console& console) {
+int run_plan(const PlanCommandOptions& given, const Console& console) {
+  PlanCommandOptions options = given;
+  take_schedule_file(options);
   check(options);
   nn::Model model = model_of(options);
   try {

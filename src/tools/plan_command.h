@@ -11,7 +11,7 @@ namespace lockflight::tools {
 
 /// Makes and prints the plan.  Throws InvalidArgument for what cannot be planned; a plan that does
 /// not fit the memory is an answer: exit code 65 with the reason on standard output.
-int run_plan(const PlanCommandOptions& options, const Console& console);
+int run_plan(const PlanCommandOptions& given, const Console& console);
 
 /// The model that the options name or describe, without memory.  Throws InvalidArgument.
 nn::Model model_of(const PlanCommandOptions& options);

@@ -14,6 +14,7 @@
 #include "plan/predict.h"
 #include "tools/check_options.h"
 #include "tools/plan_command.h"
+#include "tools/schedule_option.h"
 #include "tools/simulation_subject.h"
 #include "tools/step_json.h"
 #include "train/file.h"
@@ -31,13 +32,6 @@ void check(const RenderOptions& options) {
     throw InvalidArgument(
         "render: --json and the picture would both be printed; give the picture a file with -o");
   }
-  if (options.planned && is_schedule_file(options.step)) {
-    throw InvalidArgument(
-        fmt::format("render: a plan has a schedule of lockflight schedule --list, but {} is a "
-                    "file; give its times with --forward, --input-gradient, --weight-gradient and "
-                    "--transfer",
-                    options.step.schedule));
-  }
 }
 
 // By the times of the options.
@@ -54,6 +48,10 @@ Drawn planned(const RenderOptions& options) {
   wanted.ranks = options.step.ranks.value_or(wanted.ranks);
   wanted.micro_batches = options.step.micro_batches.value_or(wanted.micro_batches);
   wanted.chunks = options.step.chunks.value_or(wanted.chunks);
+  wanted.given = {.ranks = options.step.ranks,
+                  .micro_batches = options.step.micro_batches,
+                  .chunks = options.step.chunks};
+  take_schedule_file(wanted);
   check(wanted);
   nn::Model model = model_of(wanted);
   const PlanOptions plan_options = options_of(wanted, model);

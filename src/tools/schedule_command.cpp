@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lockflight/core/error.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
@@ -93,6 +94,8 @@ void run_schedule(const ScheduleOptions& options, const Console& console) {
   const schedule::Schedule schedule = schedule::make_schedule(options.name, size_of(options));
   if (options.format == "csv") {
     console.print(schedule::write_csv(schedule));
+  } else if (options.format == "csv-comms") {
+    console.print(schedule::write_csv(plan::with_transfers(schedule, plan::TransferCells::own)));
   } else if (options.format == "json") {
     console.print(as_json(schedule).dump() + "\n");
   } else {

@@ -42,7 +42,50 @@ ScheduleProof prove_lowered(const schedule::Schedule& schedule) {
   return proved;
 }
 
+void check_match(std::string_view option, const std::optional<int>& given, std::string_view path,
+                 std::size_t found, std::string_view what) {
+  if (given && static_cast<std::size_t>(*given) != found) {
+    throw InvalidArgument(
+        fmt::format("{} is {}, but {} has {} {}", option, *given, path, found, what));
+  }
+}
+
+void check_given_size(const ScheduleFile& file, const GivenSize& given) {
+  const schedule::Schedule& schedule = file.schedule;
+  check_match("--ranks", given.ranks, file.path, schedule.rows.size(), "ranks");
+  check_match("--micro-batches", given.micro_batches, file.path,
+              static_cast<std::size_t>(schedule.micro_batches), "micro-batches");
+  for (int rank = 0; rank < schedule.ranks(); ++rank) {
+    check_match("--chunks", given.chunks, file.path, schedule.placement.stages_of(rank).size(),
+                fmt::format("stages on rank {}", rank));
+  }
+}
+
+// What is missing or out of order makes ranks wait, and leaves slots over.
+const Finding& cause_of(const plan::Proof& proof) {
+  return *std::ranges::min_element(proof.findings, {}, [](const Finding& finding) {
+    return std::pair(finding.kind != Finding::Kind::incomplete, finding.position < 0);
+  });
+}
+
 }  // namespace
+
+bool is_schedule_file(std::string_view name) {
+  return name.ends_with(".csv") || name.ends_with(".CSV");
+}
+
+RunnableFile read_runnable_file(const std::string& path, const GivenSize& given) {
+  ScheduleFile file = read_schedule_file(path);
+  check_given_size(file, given);
+  ScheduleProof proved = prove_schedule(file, false);
+  if (!proved.proof.proved()) {
+    const std::size_t others = proved.proof.total - 1;
+    throw DataError(fmt::format(
+        "{}: {}{}", path, describe(cause_of(proved.proof), proved, file),
+        others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
+  }
+  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
+}
 
 ScheduleFile read_schedule_file(const std::string& path) {
   ScheduleFile file{.path = path, .text = train::read_text(path, kLargestFile), .schedule = {}};
@@ -53,7 +96,7 @@ ScheduleFile read_schedule_file(const std::string& path) {
 ScheduleProof prove_schedule(const ScheduleFile& file, bool one_stream) {
   const bool complete_file = schedule::is_lowered(file.schedule);
   auto [program, cells] = with_path(file.path, [&] {
-    return plan::transcribe(complete_file ? file.schedule : plan::with_transfers(file.schedule),
+    return plan::transcribe(complete_file ? file.schedule : plan::with_transfers(file.schedule), {},
                             file.text);
   });
   if (one_stream) {

@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lockflight/plan/program.h"
@@ -10,6 +12,9 @@
 #include "lockflight/schedule/schedule.h"
 
 namespace lockflight::tools {
+
+/// Whether what is asked for as a schedule is a file, and not the name of one: it ends in .csv.
+bool is_schedule_file(std::string_view name);
 
 struct ScheduleFile {
   std::string path;
@@ -45,5 +50,21 @@ FilePlace place_of(const plan::Finding& finding, const ScheduleProof& proved);
 /// "row 2, cell 4 (line 2, column 13): …"
 std::string describe(const plan::Finding& finding, const ScheduleProof& proved,
                      const ScheduleFile& file);
+
+/// What the command line says of a pipeline's size; none: what the file has.
+struct GivenSize {
+  std::optional<int> ranks;
+  std::optional<int> micro_batches;
+  std::optional<int> chunks;
+};
+
+struct RunnableFile {
+  schedule::Schedule schedule;
+  plan::Program program;  ///< without ties
+};
+
+/// Reads and proves a file.  Throws FileError; InvalidArgument if it is of another size than was
+/// given; DataError with the place in the file of what keeps it from being run.
+RunnableFile read_runnable_file(const std::string& path, const GivenSize& given);
 
 }  // namespace lockflight::tools

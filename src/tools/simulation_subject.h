@@ -24,7 +24,4 @@ struct SimulationSubject {
 /// not have; FileError; DataError, with the place in the file, for one that cannot be run.
 SimulationSubject simulation_subject(const SimulateOptions& options, std::string_view command);
 
-/// Whether the options name a file and no schedule.
-bool is_schedule_file(const SimulateOptions& options);
-
 }  // namespace lockflight::tools

@@ -25,6 +25,7 @@
 #include "tools/interrupt.h"
 #include "tools/prediction_check.h"
 #include "tools/run_settings.h"
+#include "tools/schedule_option.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 #include "tools/train_outputs.h"
@@ -88,16 +89,17 @@ std::optional<plan::Profile> profile_of(const TrainOptions& options, nn::Model& 
 }
 
 PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& world) {
-  return {.micro_batch = {.rows = options.update.micro_batch_rows},
-          .micro_batches = options.update.micro_batches,
-          .schedule = options.schedule,
-          .stages_per_rank = options.chunks,
-          .split = parse_split(options.split, options.ranks * options.chunks,
-                               layers_of_gpt(options.model.layers)),
-          .profile = profile_of(options, model, world),
-          .memory_limit_bytes = parse_bytes("--memory", options.memory),
-          .recompute = parse_recompute(options.recompute),
-          .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
+  return {
+      .micro_batch = {.rows = options.update.micro_batch_rows},
+      .micro_batches = options.update.micro_batches,
+      .schedule = options.schedule,
+      .stages_per_rank = options.chunks,
+      .own_schedule = options.own_schedule,
+      .split = parse_split(options.split, stages_of(options), layers_of_gpt(options.model.layers)),
+      .profile = profile_of(options, model, world),
+      .memory_limit_bytes = parse_bytes("--memory", options.memory),
+      .recompute = parse_recompute(options.recompute),
+      .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
 }
 
 std::unique_ptr<train::Optimizer> make_optimizer(const ParameterSet& parameters,
@@ -307,6 +309,7 @@ int run_train(const std::vector<std::string>& arguments, const TrainOptions& giv
               const Console& console) {
   check_run(given);
   TrainOptions options = given.resume ? resumed_options(arguments, given.checkpoint) : given;
+  take_schedule_file(options);
   check(options);
   options.model.vocabulary = vocabulary_of(options);
   if (options.dry_run) {

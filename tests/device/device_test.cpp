@@ -145,6 +145,12 @@ TEST_P(DeviceTest, AKernelThatIsMissingIsNamed) {
       testing::ThrowsMessage<InvalidArgument>(testing::HasSubstr("nothing: there is no kernel")));
 }
 
+TEST_P(DeviceTest, AsksForNoNamesWhereNoProfilerIsAttached) {
+  EXPECT_FALSE(device().shows_ranges());
+  device().begin_range("nobody sees it");
+  device().end_range();
+}
+
 TEST_P(DeviceTest, CountsItsMemory) {
   const std::size_t before = device().memory().in_use_bytes;
   {

@@ -88,6 +88,24 @@ TEST(TranscribeTest, SchedulesWithThePlainestTransfersAreProvedAndRun) {
   }
 }
 
+TEST(TranscribeTest, AddsUpTiedGradientsAtTheEndOfTheStep) {
+  const auto schedule = schedule::make_schedule("1f1b", {.ranks = 3, .micro_batches = 4});
+  for (const TiedStages tie : {TiedStages{0, 2}, TiedStages{0, 0}, TiedStages{1, 2}}) {
+    const Program program = transcribe(with_transfers(schedule), {tie, {1, 1}}).program;
+    EXPECT_EQ(text_of(prove(program)), "");
+    const SimulationResult result = ProgramSimulation(program).run();
+    EXPECT_TRUE(result.drained && result.races.empty() && result.wrong.empty());
+  }
+}
+
+TEST(TranscribeTest, TheProgramOfASchedulesIsLoweredOnlyWhereItHasNoTransfers) {
+  const auto schedule = schedule::make_schedule("1f1b", {.ranks = 2, .micro_batches = 3});
+  const std::vector<TiedStages> ties = {{0, 1}};
+  EXPECT_EQ(to_string(program_of(schedule, ties)), to_string(lower(schedule, ties)));
+  EXPECT_EQ(to_string(program_of(with_transfers(schedule), ties)),
+            to_string(transcribe(with_transfers(schedule), ties).program));
+}
+
 TEST(TranscribeTest, LeavesCellsAtTheirNumbersWhenItAddsTransfers) {
   EXPECT_EQ(schedule::write_csv(with_transfers(read_csv("0F0,,0B0\n1F0,1B0\n"))),
             "(0F0;0SEND_F0)OVERLAP_F_B,,(0RECV_B0;0B0)OVERLAP_F_B\n"
@@ -183,7 +201,7 @@ TEST(TranscribeTest, RefusesTransfersThatGoNowhere) {
   EXPECT_THAT(transcribed("0F0,1F0,0SEND_F0\n"),
               ThrowsMessage<DataError>(HasSubstr("0SEND_F0: stage 1 lies in the same row")));
   const std::string text = "0F0,  0SEND_B0\n1F0\n";
-  EXPECT_THAT([&] { transcribe(read_csv(text), text); },
+  EXPECT_THAT([&] { transcribe(read_csv(text), {}, text); },
               ThrowsMessage<DataError>(HasSubstr("row 1, cell 2 (line 1, column 7): 0SEND_B0: ")));
 }
 

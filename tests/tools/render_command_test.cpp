@@ -10,6 +10,7 @@
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/render.h"
 #include "lockflight/plan/simulate.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
 #include "tools/command_runs.h"
 #include "train/scratch_folder.h"
@@ -98,6 +99,19 @@ TEST_F(RenderCommandTest, AModelGivesSecondsAndBytes) {
   EXPECT_EQ(made["makespan"], json["prediction"]["step_seconds"]);
 }
 
+TEST_F(RenderCommandTest, AModelGivesThemForAFileToo) {
+  const Words model = {"--layers", "2", "--width", "32", "--heads", "2", "--context", "16"};
+  const std::string file = scratch_ / "1f1b";
+  train::write_file(file + ".csv", schedule::write_csv(schedule::make_schedule(
+                                       "1f1b", {.ranks = 2, .micro_batches = 3})));
+  std::string named = printed(Words{"1f1b", "--ranks", "2", "--micro-batches", "3"} + model);
+  for (std::size_t place = 0; (place = named.find("1f1b:", place)) != std::string::npos;) {
+    named.insert(place + 4, ".csv");
+  }
+  EXPECT_EQ(printed(Words{file + ".csv"} + model), named);
+  expect_refusal(Words{file + ".csv", "--ranks", "3"} + model, 64, "--ranks is 3, but");
+}
+
 TEST_F(RenderCommandTest, RefusesOptionsThatCannotWork) {
   expect_refusal({}, 64, "render: which schedule? try lockflight render 1f1b");
   expect_refusal({"2f2b"}, 64, "there is no schedule \"2f2b\"");
@@ -106,7 +120,6 @@ TEST_F(RenderCommandTest, RefusesOptionsThatCannotWork) {
   expect_refusal({"1f1b", "--json"}, 64, "give the picture a file with -o");
   expect_refusal({"1f1b", "--model", "gpt2-124m", "--forward", "2"}, 64,
                  "--forward says how long actions take, and with --model a plan does");
-  expect_refusal({"a.csv", "--layers", "2"}, 64, "but a.csv is a file");
   expect_refusal({"1f1b", "--model", "gpt5"}, 64, "gpt5");
   expect_refusal({"1f1b", "--layers", "2", "--ranks", "0"}, 64, "--ranks is 0");
   expect_refusal({"1f1b", "--transfers=much"}, 64, "--transfers");

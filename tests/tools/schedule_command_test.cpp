@@ -27,6 +27,14 @@ TEST(ScheduleCommandTest, PrintsACsvFileThatReadsBackAsTheSchedule) {
   }
 }
 
+TEST(ScheduleCommandTest, PrintsTheOtherDialectWithEveryTransferInACellOfItsOwn) {
+  EXPECT_EQ(run_here({"schedule", "1f1b", "--ranks", "2", "--micro-batches", "2", "--format",
+                      "csv-comms"})
+                .out,
+            "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n"
+            "1RECV_F0,1F0,1B0,1SEND_B0,1RECV_F1,1F1,1B1,1SEND_B1\n");
+}
+
 TEST(ScheduleCommandTest, DrawsAGridUnlessToldOtherwise) {
   const Outcome outcome = run_here({"schedule", "gpipe", "--ranks", "2", "--micro-batches", "2"});
   EXPECT_EQ(outcome.exit_code, 0);

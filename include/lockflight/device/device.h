@@ -98,6 +98,13 @@ class Device {
   /// Names what is enqueued from here on, for failure reports: the number of an action in the
   /// program.
   virtual void mark(std::int32_t action) = 0;
+  /// Whether somebody looks at ranges: a profiler is attached.
+  virtual bool shows_ranges() const { return false; }
+  /// Puts what the calling thread enqueues until `end_range` into a range of that name, for
+  /// profilers.  Ranges nest.  Worth the making of a name only where shows_ranges().
+  virtual void begin_range(const std::string& /*name*/) {}
+  virtual void end_range() {}
+
   /// The first failure, if something failed.  After a failure, operations are dropped instead of
   /// run.
   virtual std::optional<DeviceFailure> failure() const = 0;

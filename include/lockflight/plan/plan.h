@@ -50,6 +50,9 @@ struct PlanOptions {
   int micro_batches = 1;
   std::string schedule = "1f1b";
   int stages_per_rank = 1;
+  /// In place of those three: a schedule of one's own, of either dialect; one with transfers is run
+  /// in its own order.
+  std::optional<schedule::Schedule> own_schedule;
   /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
   std::vector<int> split;
   /// Layers that lie on a certain stage, and layers that lie on one stage, whichever.
@@ -128,9 +131,9 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 /// must be without memory, and is so afterwards.
 /// Throws InvalidArgument if options and model do not fit: more stages than layers, a split that
 /// does not add up to the layers, pins that leave no split, an unknown schedule or layer, a profile
-/// of another model; PlanError if a
-/// rank's memory is beyond the limit, with the action and the tensors that make its peak, or if the
-/// program is not proved.
+/// of another model, a schedule of one's own for another number of ranks; DataError for transfers
+/// in it that go nowhere; PlanError if a rank's memory is beyond the limit, with the action and the
+/// tensors that make its peak, or if the program is not proved.
 Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options);
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options);
 

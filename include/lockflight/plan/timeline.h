@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "lockflight/schedule/action.h"
@@ -23,6 +24,7 @@ struct TimelineSpan {
 struct Timeline {
   int ranks = 0;
   std::vector<TimelineSpan> spans;
+  std::vector<std::int64_t> host_ns = {};  ///< for every rank: in which its host thread enqueued
 
   /// From the first begin to the last end of any compute action.
   std::int64_t makespan_ns() const;
@@ -31,6 +33,13 @@ struct Timeline {
   /// The idle share of all ranks up to a common end (the "barrier" definition): 1 - sum of busy /
   /// (ranks · makespan).
   double idle_share() const;
+  /// Of the time in which bytes travel, counted at both ends, the share in which the rank at that
+  /// end computes.  They travel from the moment at which both ends have come to the transfer until
+  /// both are through.  None without transfers that take time.
+  std::optional<double> overlapped_share() const;
+  /// What a host needs to enqueue an F, I, W or B with all that belongs to it, on the average; none
+  /// if it was not measured.
+  std::optional<double> host_ns_per_action() const;
 };
 
 }  // namespace lockflight

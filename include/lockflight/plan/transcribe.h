@@ -2,9 +2,11 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "lockflight/plan/lower.h"
 #include "lockflight/plan/program.h"
 #include "lockflight/schedule/schedule.h"
 
@@ -25,20 +27,34 @@ struct Transcription {
 ///     are over, and the compute that needs it waits for it;
 ///   - a send starts when the computes before it are over; its memory lives to the end of the step,
 ///     where the rank waits for all its sends;
-///   - a rank that trains ends with the norm of all gradients and the update;
+///   - a rank that trains ends with the sums of tied gradients, the norm of all gradients and the
+///     update;
 ///   - actions in one cell run one after the other;
 ///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
 /// Nothing else is asked: whether the order makes sense is for prove to say.
+///   ties   of the model
 ///   text   that the schedule was read from, for the places that messages name; empty: what
 ///          write_csv makes of the schedule
 /// Throws DataError, with row, cell, line and column, for a transfer that leaves no stage, reaches
 /// none, or stays on its rank.
-Transcription transcribe(const schedule::Schedule& schedule, std::string_view text = {});
+Transcription transcribe(const schedule::Schedule& schedule,
+                         const std::vector<TiedStages>& ties = {}, std::string_view text = {});
 
-/// A schedule of F, I, W and B with the plainest transfers: a receive right in front of the compute
-/// that needs it, a send right behind the compute that makes it, all in its cell: cells keep their
-/// numbers.
-schedule::Schedule with_transfers(const schedule::Schedule& schedule);
+/// The program that runs a schedule of either dialect: transcribed if it holds transfers, lowered
+/// if it does not.  Throws as these two do.
+Program program_of(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
+                   const LowerOptions& options = {});
+
+/// Where transfers stand that with_transfers adds.
+enum class TransferCells : std::uint8_t {
+  shared,  ///< in the cell of their compute: cells keep their numbers
+  own,     ///< each in one of its own, as in a file; idle slots are left out
+};
+
+/// A schedule of F, I, W and B with the plainest transfers: a receive right in front of the cell
+/// that needs it, a send right behind the compute that makes it, or behind its overlapped pair.
+schedule::Schedule with_transfers(const schedule::Schedule& schedule,
+                                  TransferCells cells = TransferCells::shared);
 
 /// The same program with all transfers of a rank on one stream and one channel, in the order of the
 /// host, as in runtimes that have only one: their sends and receives to a rank match in order,

@@ -19,6 +19,7 @@
 
 #include "device/arena.h"
 #include "device/cuda/blas.h"
+#include "device/cuda/nvtx.h"
 #include "device/cuda/queue.h"
 #include "device/cuda/staging.h"
 #include "device/cuda/stream_clock.h"
@@ -49,6 +50,9 @@ class CudaDevice final : public Device {
   void reserve(std::size_t bytes) override;
   MemoryUse memory() const override { return arena_.use(); }
   void mark(std::int32_t action) override { action_ = action; }
+  bool shows_ranges() const override { return nvtx_attached(); }
+  void begin_range(const std::string& name) override { nvtx_push(name.c_str()); }
+  void end_range() override { nvtx_pop(); }
   std::optional<DeviceFailure> failure() const override;
   using Device::fail;
   void fail(std::exception_ptr error, std::int32_t action) override;

@@ -1,0 +1,169 @@
+// Schedules that --schedule takes from a file.
+
+#include "tools/schedule_option.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "lockflight/plan/plan_json.h"
+#include "lockflight/plan/transcribe.h"
+#include "lockflight/schedule/csv.h"
+#include "lockflight/schedule/registry.h"
+#include "tools/command_runs.h"
+#include "train/scratch_folder.h"
+
+namespace lockflight::tools {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// Down and up again on two ranks, two micro-batches; the last stage follows on its own rank.
+constexpr const char* kV = "0F0,0F1,3F0,3B0,3F1,3B1,0B0,0B1\n1F0,2F0,1F1,2F1,2B0,1B0,2B1,1B1\n";
+// Rank 0 waits for 0B0 before 0F1, rank 1 for 1F1 before 1B0.
+constexpr const char* kCircle = "0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n";
+constexpr const char* kCircleWithTransfers =
+    "0F0,0SEND_F0,0RECV_B0,0B0,0F1,0SEND_F1,0RECV_B1,0B1\n"
+    "1RECV_F0,1F0,1RECV_F1,1F1,1B0,1SEND_B0,1B1,1SEND_B1\n";
+
+schedule::Schedule with_transfers(const schedule::Schedule& schedule) {
+  return plan::with_transfers(schedule, plan::TransferCells::own);
+}
+
+class ScheduleOptionTest : public testing::Test {
+ protected:
+  ScheduleOptionTest() { train::write_file(folder_ / "input.txt", some_text()); }
+
+  Words file(const std::string& csv) {
+    train::write_file(folder_ / "own.csv", csv);
+    return {"--schedule", folder_ / "own.csv"};
+  }
+
+  Outcome train(const Words& more) {
+    Words words = {"train"};
+    for (const std::string& word : tiny_training()) {
+      if (word != "train" && word != "--ranks" && word != "--micro-batches" && word != "1" &&
+          word != "3") {
+        words.push_back(word);
+      }
+    }
+    return run_here(words +
+                    Words{"--data", folder_ / "input.txt", "--profile", "estimate", "--dropout",
+                          "0.1", "--tied"} +
+                    more);
+  }
+
+  static std::string weights_of(const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const auto weights = outcome.out.rfind("weights 0x");
+    return weights == std::string::npos ? outcome.out : outcome.out.substr(weights);
+  }
+
+  std::string weights_on_one_rank(int micro_batches) {
+    return weights_of(train({"--ranks", "1", "--micro-batches", std::to_string(micro_batches)}));
+  }
+
+  train::ScratchFolder folder_;
+};
+
+TEST_F(ScheduleOptionTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStream) {
+  const std::string expected = weights_on_one_rank(3);
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    const auto schedule = info.make({.ranks = 2, .micro_batches = 3});
+    if (!schedule::has_backward(schedule)) {
+      continue;
+    }
+    for (const auto& dialect : {schedule, with_transfers(schedule)}) {
+      for (const char* streams : {"worker", "threads", "chaos"}) {
+        EXPECT_EQ(weights_of(train(file(write_csv(dialect)) + Words{"--streams", streams})),
+                  expected)
+            << info.name << ' ' << streams;
+      }
+    }
+  }
+}
+
+TEST_F(ScheduleOptionTest, StagesLieWhereTheFileHasThem) {
+  const std::string expected = weights_on_one_rank(2);
+  for (const std::string csv : {kV, "0F0,1F0,0F1,1F1,1B0,0B0,1B1,0B1\n2F0,2B0,2F1,2B1\n"}) {
+    const auto with = write_csv(with_transfers(schedule::read_csv(csv)));
+    EXPECT_EQ(weights_of(train(file(csv))), expected);
+    EXPECT_EQ(weights_of(train(file(with))), expected);
+    EXPECT_EQ(weights_of(train(file(with) + Words{"--recompute", "always"})), expected);
+  }
+  EXPECT_THAT(train(file(kV) + Words{"--dry-run"}).out,
+              AllOf(HasSubstr("own.csv"), HasSubstr("    3     0  ")));
+}
+
+TEST_F(ScheduleOptionTest, AFileWithTransfersIsRunInItsOwnOrder) {
+  const auto csv =
+      write_csv(with_transfers(schedule::make_schedule("gpipe", {.ranks = 2, .micro_batches = 3})));
+  const Outcome outcome =
+      run_here(Words{"plan", "--json", "--tied", "--layers", "2", "--width", "16", "--heads", "2"} +
+               file(csv));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err << outcome.out;
+  const Plan plan = plan_from_json(outcome.out);
+  EXPECT_EQ(to_string(plan.program),
+            to_string(plan::transcribe(schedule::read_csv(csv), {{0, 1}}).program));
+  EXPECT_EQ(plan_to_json(plan), outcome.out);
+}
+
+TEST_F(ScheduleOptionTest, AFileThatWouldDeadlockIsRefusedWithTheCircleAndItsPlace) {
+  const Words plan = {"plan", "--layers", "2", "--width", "16", "--heads", "2"};
+  for (const char* csv : {kCircle, kCircleWithTransfers}) {
+    for (const Outcome& outcome : {train(file(csv)), run_here(plan + file(csv))}) {
+      EXPECT_EQ(outcome.exit_code, 65);
+      EXPECT_THAT(outcome.err, AllOf(HasSubstr("own.csv: row 1, cell "), HasSubstr("a circle: "),
+                                     HasSubstr("; rank 1 stands at compute 1F1")));
+    }
+  }
+  const Outcome outcome = train(file("0F0,0B0\n1F0\n"));
+  EXPECT_EQ(outcome.exit_code, 65);
+  EXPECT_THAT(outcome.err, HasSubstr("own.csv: row 2 (line 2, column 1): 1B0 is missing"));
+}
+
+TEST_F(ScheduleOptionTest, WhatIsGivenOfTheSizeMustBeTheFiles) {
+  const auto refusal = [&](const Words& more) {
+    const Outcome outcome = train(file(kV) + more);
+    EXPECT_EQ(outcome.exit_code, 64);
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal({"--ranks", "3"}), HasSubstr("own.csv has 2 ranks"));
+  EXPECT_THAT(refusal({"--micro-batches", "8"}), HasSubstr("own.csv has 2 micro-batches"));
+  EXPECT_THAT(refusal({"--chunks", "1"}), HasSubstr("own.csv has 2 stages on rank 0"));
+  EXPECT_THAT(refusal({"--split", "1,2"}), HasSubstr("--split"));
+  EXPECT_EQ(
+      train(file(kV) + Words{"--ranks", "2", "--chunks", "2", "--micro-batches", "2"}).exit_code,
+      0);
+  train::write_file(folder_ / "options.toml", "ranks = 3\n");
+  EXPECT_THAT(refusal({"--config", folder_ / "options.toml"}), HasSubstr("own.csv has 2 ranks"));
+}
+
+TEST_F(ScheduleOptionTest, AFileWithoutBackwardsCannotTrainButBePlanned) {
+  const Outcome outcome = train(file("0F0,0F1\n1F0,1F1\n"));
+  EXPECT_EQ(outcome.exit_code, 64);
+  EXPECT_THAT(outcome.err, HasSubstr("has no backwards"));
+  EXPECT_EQ(run_here(Words{"plan", "--layers", "2", "--width", "16", "--heads", "2"} +
+                     file("0F0,0F1\n1F0,1F1\n"))
+                .exit_code,
+            0);
+}
+
+TEST_F(ScheduleOptionTest, MoreStagesThanLayersAreRefused) {
+  std::string csv = "0F0,0B0";
+  for (int stage = 1; stage < 9; ++stage) {
+    csv += "\n" + std::to_string(stage) + "F0," + std::to_string(stage) + "B0";
+  }
+  const Outcome outcome = train(file(csv));
+  EXPECT_EQ(outcome.exit_code, 64);
+  EXPECT_THAT(outcome.err, HasSubstr("own.csv has 9 stages, but the model has only 7 layers"));
+}
+
+TEST_F(ScheduleOptionTest, AFileThatIsNotThereIsNoDatum) {
+  EXPECT_EQ(train({"--schedule", folder_ / "none.csv"}).exit_code, 74);
+}
+
+}  // namespace
+}  // namespace lockflight::tools
