@@ -1,5 +1,9 @@
 #include "lockflight/device/device.h"
 
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+
 namespace lockflight {
 
 std::string_view name_of(DeviceKind kind) {
@@ -12,6 +16,15 @@ std::string_view name_of(DeviceKind kind) {
       return "meta";
   }
   return "?";
+}
+
+std::string Device::why_no_graph() const {
+  return fmt::format("a {} device has no CUDA graphs; use GPUs", name_of(kind()));
+}
+
+std::unique_ptr<Graph> Device::capture(std::span<Stream* const> /*streams*/,
+                                       const std::function<void()>& /*work*/) {
+  throw DeviceError("capture: " + why_no_graph());
 }
 
 Tensor Device::empty(const TensorSpec& spec) {

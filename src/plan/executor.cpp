@@ -60,24 +60,71 @@ Executor::Executor(Device& device, Transport& transport, nn::Loss& loss)
       compute_(device.make_stream(StreamRole::compute)) {}
 
 void Executor::enqueue(const Job& job, Step& step) {
-  const auto begin_time = Clock::now();
+  begin_row();
+  enqueue_prologue(job, step);
+  enqueue_rest();
+}
+
+void Executor::enqueue_prologue(const Job& job, Step& step) {
+  end_step();
   memory_.reset();
   if (!job.layouts.empty()) {
     memory_.emplace(block_.data(), job.layouts[transport_.rank()].places);
   }
-  const PlannedPlaces places(device_, memory_ ? &*memory_ : nullptr);
   begin(job, step);
-  run_from(0, update_phase(*program_));
-  if (losses_) {
-    compute_->download(step.losses.data(), losses_);
+  while (!spans_.empty() && spans_.back().step == step.number) {
+    spans_.pop_back();  // those that are thrown away
   }
-  host_ns_ = std::chrono::nanoseconds(Clock::now() - begin_time).count();
+  enqueue_before_update(0, program_->prologue);
+}
+
+void Executor::enqueue_rest() {
+  enqueue_before_update(program_->prologue, update_phase(*program_));
+  if (losses_) {
+    compute_->download(step_->losses.data(), losses_);
+  }
+}
+
+void Executor::enqueue_before_update(std::size_t begin, std::size_t end) {
+  const auto begin_time = Clock::now();
+  const PlannedPlaces places(device_, memory_ ? &*memory_ : nullptr);
+  run_from(begin, end);
+  host_ns_ += std::chrono::nanoseconds(Clock::now() - begin_time).count();
+}
+
+void Executor::capture(const Job& job, Step& step) {
+  bind(job.program);
+  std::vector<Stream*> streams = {compute_.get()};
+  for (const auto& [channel, stream] : streams_by_channel_) {
+    streams.push_back(stream.get());
+  }
+  graph_ = device_.capture(streams, [&] { enqueue(job, step); });
 }
 
 void Executor::enqueue_update(const Program& program, const Update& update) {
+  const RankProgram& rank = program.ranks[transport_.rank()];
+  enqueue_update_phase(program, update, update_phase(rank), rank.instructions.size());
+}
+
+void Executor::enqueue_eager_update(const Program& program, const Update& update) {
+  const RankProgram& rank = program.ranks[transport_.rank()];
+  enqueue_update_phase(program, update, update_phase(rank), validation_phase(rank));
+}
+
+void Executor::enqueue_validation(const Program& program, const Update& update) {
+  const RankProgram& rank = program.ranks[transport_.rank()];
+  enqueue_update_phase(program, update, validation_phase(rank), rank.instructions.size());
+}
+
+void Executor::enqueue_update_phase(const Program& program, const Update& update, std::size_t begin,
+                                    std::size_t end) {
   bind(program);
   update_ = &update;
-  run_from(update_phase(*program_), program_->instructions.size());
+  run_from(begin, end);
+}
+
+Event& Executor::verdict(const Program& program) {
+  return *events_[program.ranks[transport_.rank()].instructions.back().event];
 }
 
 void Executor::run_from(std::size_t begin, std::size_t end) {
@@ -100,12 +147,11 @@ void Executor::begin(const Job& job, Step& step) {
   bind(job.program);
   slots_.clear();
   slots_.resize(program_->slots.size());
-  spans_.clear();
-  spans_.reserve(program_->instructions.size());  // streams write into them: they must not move
   for (auto& [number, stage] : stages_) {
     stage.begin_step(job.program.micro_batches);
   }
   if (job.with_loss && stages_.contains(job.program.placement.stages() - 1)) {
+    const PlannedPlaces places(device_, memory_ ? &*memory_ : nullptr);
     losses_ = device_.empty({{job.program.micro_batches}, DType::f32});
   }
 }
@@ -153,10 +199,16 @@ void Executor::run(const Instruction& instruction) {
       return;
     case Opcode::reduce_tied:
       return reduce_tied(instruction);
+    case Opcode::send_sums:
+    case Opcode::recv_sums:
+      return transfer_sums(instruction);
     case Opcode::gradient_norm:
-      return update_->gradient_norm();
+    case Opcode::gradient_sums:
+    case Opcode::add_sums:
+    case Opcode::read_sums:
     case Opcode::update:
-      return update_->update();
+    case Opcode::validate:
+      return update_->run(instruction.opcode, stream(instruction.stream));
   }
 }
 
@@ -169,7 +221,8 @@ TimelineSpan* Executor::begin_span(const Instruction& instruction) {
                                        .stream = instruction.stream,
                                        .action = instruction.action,
                                        .peer = instruction.peer,
-                                       .channel = program_->streams[instruction.stream].channel});
+                                       .channel = program_->streams[instruction.stream].channel,
+                                       .step = step_->number});
   stream(instruction.stream).time(&span.begin_ns);
   return &span;
 }
@@ -184,6 +237,7 @@ void Executor::compute(const Instruction& instruction) {
   const schedule::Action& action = instruction.action;
   Stage& stage = stages_.at(action.stage);
   nn::Context context(*compute_);
+  context.note_draws(&drawing_layer_);
   context.training = job_->training;
   context.seed = step_->seed;
   context.step = step_->number;
@@ -309,6 +363,19 @@ void Executor::reduce_tied(const Instruction& instruction) {
   const auto [low, high] = std::minmax({transport_.rank(), instruction.peer});
   transport_.all_reduce(stream(instruction.stream), mine.grad(), {low, high},
                         program_->streams[instruction.stream].channel);
+}
+
+void Executor::transfer_sums(const Instruction& instruction) {
+  const Route route{.peer = instruction.peer,
+                    .channel = program_->streams[instruction.stream].channel};
+  const bool behind = instruction.peer > transport_.rank();
+  if (instruction.opcode == Opcode::send_sums) {
+    transport_.send(stream(instruction.stream), behind ? update_->sums.known : update_->sums.all,
+                    route);
+  } else {
+    transport_.recv(stream(instruction.stream), behind ? update_->sums.all : update_->sums.received,
+                    route);
+  }
 }
 
 std::string Executor::describe(std::int32_t mark) const {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "lockflight/comm/world.h"
 #include "lockflight/core/host_tensor.h"
 #include "lockflight/nn/model.h"
+#include "lockflight/plan/rank_sums.h"
 #include "lockflight/plan/timeline.h"
 #include "plan/job.h"
 #include "plan/stage.h"
@@ -33,10 +35,11 @@ struct Step {
       outputs;  ///< filled by it where there is no loss, by micro-batch
 };
 
-/// The optimizer's part of the update phase: each enqueues work of its own.
+/// The optimizer's part of the update phase: enqueues the work of an instruction on its stream.
 struct Update {
-  std::function<void()> gradient_norm;
-  std::function<void()> update;
+  std::function<void(Opcode, Stream&)> run;
+  /// Of the rank, where the optimizer is in the schedule.
+  RankSums sums;
 };
 
 /// The two copies of a tied parameter, as far as this rank holds them.
@@ -63,22 +66,52 @@ class Executor {
   /// Enqueues the rank's program up to the update phase.  Does not wait.
   void enqueue(const Job& job, Step& step);
 
+  /// The same, captured into a graph, which runs at every `launch_graph`.  Job and step must live
+  /// as long.  All ranks capture, or give back, before any launches: both may wait for all devices.
+  void capture(const Job& job, Step& step);
+  void launch_graph() { graph_->launch(); }
+  void give_graph_back() { graph_.reset(); }
+
   /// Enqueues the program's update phase.  Does not wait.
   void enqueue_update(const Program& program, const Update& update);
 
-  /// Gives back what a step left; after the device was synchronised.
+  // The same in parts, for steps in a row: see unroll.  None waits.
+
+  /// Throws away what was measured of earlier steps.
+  void begin_row() {
+    spans_.clear();
+    host_ns_ = 0;
+  }
+  /// The prologue of another step, or of the same one anew.  The step before must be enqueued up to
+  /// its update; what is thrown away must have run.
+  void enqueue_prologue(const Job& job, Step& step);
+  /// What of the step begun stands before its update phase.
+  void enqueue_rest();
+  /// Up to the update.
+  void enqueue_eager_update(const Program& program, const Update& update);
+  void enqueue_validation(const Program& program, const Update& update);
+  /// After enqueue_eager_update: the host can read the sums of all ranks when it is reached.
+  Event& verdict(const Program& program);
+
+  /// Gives back what a step left: its tensors are not used by what will be enqueued.
   void end_step();
 
   /// "action 17 (2B5)": the place that a failure's mark names; empty if it names none.
   std::string describe(std::int32_t mark) const;
 
-  /// Of the last step, if its timeline was asked for.
-  const std::vector<TimelineSpan>& spans() const { return spans_; }
-  /// How long the last `enqueue` took.
+  /// A layer that asked for random numbers, if one did.
+  std::optional<std::uint32_t> drawing_layer() const { return drawing_layer_; }
+
+  /// Of the last step, or of all of a row, if their timeline was asked for.
+  const std::deque<TimelineSpan>& spans() const { return spans_; }
+  /// How long enqueueing them took.
   std::int64_t host_ns() const { return host_ns_; }
 
  private:
   void begin(const Job& job, Step& step);
+  void enqueue_before_update(std::size_t begin, std::size_t end);
+  void enqueue_update_phase(const Program& program, const Update& update, std::size_t begin,
+                            std::size_t end);
   void bind(const Program& program);
   void run_from(std::size_t begin, std::size_t end);
   void run(const Instruction& instruction);
@@ -87,6 +120,7 @@ class Executor {
   void allocate(int slot);
   void transfer(const Instruction& instruction, bool sends);
   void reduce_tied(const Instruction& instruction);
+  void transfer_sums(const Instruction& instruction);
   std::vector<TensorSpec> specs_of(const Boundary& boundary) const;
   Tensors upload(const std::vector<HostTensor>& rows, int micro_batch);
   void download_outputs(const Tensors& outputs, int micro_batch);
@@ -104,6 +138,8 @@ class Executor {
   std::map<int, std::unique_ptr<Stream>> streams_by_channel_;
   std::vector<std::unique_ptr<Event>> events_;
   TensorView block_;
+  std::unique_ptr<Graph> graph_;  // goes before its streams
+  std::optional<std::uint32_t> drawing_layer_;
 
   // Of the step under way.
   const Job* job_ = nullptr;
@@ -114,7 +150,7 @@ class Executor {
   std::vector<Tensors> slots_;
   Tensor losses_;
   std::vector<Tensors> kept_alive_;  // outputs on their way to the host
-  std::vector<TimelineSpan> spans_;
+  std::deque<TimelineSpan> spans_;   // streams write into them: they must not move
   std::int64_t host_ns_ = 0;
 };
 

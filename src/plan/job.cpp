@@ -1,5 +1,7 @@
 #include "plan/job.h"
 
+#include <utility>
+
 #include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/lower.h"
@@ -44,7 +46,9 @@ Job forward_job(nn::Model& model, const Plan& plan, const ForwardSize& size) {
 
 std::vector<std::vector<BufferLife>> lay_out(nn::Model& model, const std::vector<StagePlan>& stages,
                                              Job& job) {
-  auto buffers = rehearse(model, stages, job);
+  Rehearsal rehearsal = rehearse(model, stages, job);
+  const auto& buffers = rehearsal.buffers;
+  job.drawing_layer = rehearsal.drawing_layer;
   job.layouts.clear();
   for (std::size_t rank = 0; rank < buffers.size(); ++rank) {
     job.layouts.push_back(place(buffers[rank]));
@@ -53,7 +57,7 @@ std::vector<std::vector<BufferLife>> lay_out(nn::Model& model, const std::vector
       throw PlanError("the layout is not proved: " + to_string(findings.front()));
     }
   }
-  return buffers;
+  return std::move(rehearsal.buffers);
 }
 
 }  // namespace lockflight::plan

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Job {
   /// For every rank the places of the step's tensors in the rank's block; empty: they are asked of
   /// the device.
   std::vector<Layout> layouts;
+  /// A layer that draws random numbers: then steps with the same data differ.
+  std::optional<std::uint32_t> drawing_layer;
 };
 
 /// Forwards and backwards of the plan's step, without layouts.

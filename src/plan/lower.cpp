@@ -10,6 +10,8 @@
 #include "lockflight/core/error.h"
 #include "plan/edges.h"
 #include "plan/lower_state.h"
+#include "plan/lower_update.h"
+#include "plan/prologue.h"
 
 namespace lockflight::plan {
 namespace {
@@ -34,12 +36,16 @@ class Lowering {
     program_.placement = schedule.placement;
     program_.ties = ties;
     program_.channels = static_cast<int>(channels_.size());
+    if (trains_ && options.optimizer == OptimizerPlace::in_schedule) {
+      program_.channels += channels_of_update(schedule.ranks());
+    }
     program_.ranks.resize(ranks_.size());
     connect();
     for (int rank = 0; rank < schedule.ranks(); ++rank) {
       read_order(rank);
       reserve(rank);
     }
+    find_prologues();
   }
 
   // Takes any action whose inputs are made, until all are taken or none can be.
@@ -74,10 +80,11 @@ class Lowering {
     const Channel& channel = channels_[channel_of(b)];
     return channel.rank[sending] != channel.rank[receiving];
   }
-  Passage& passage(const Boundary& b) {
-    return passages_[static_cast<std::size_t>(channel_of(b)) * schedule_.micro_batches +
-                     b.micro_batch];
+  std::size_t number_of(const Boundary& b) const {
+    return static_cast<std::size_t>(channel_of(b)) * schedule_.micro_batches + b.micro_batch;
   }
+  Passage& passage(const Boundary& b) { return passages_[number_of(b)]; }
+  const Passage& passage(const Boundary& b) const { return passages_[number_of(b)]; }
 
   void connect() {
     for (int stage = 0; stage + 1 < schedule_.stages(); ++stage) {
@@ -106,12 +113,22 @@ class Lowering {
     }
   }
 
+  void find_prologues() {
+    prologues_.assign(ranks_.size(), 0);
+    if (trains_ && options_.optimizer == OptimizerPlace::in_schedule) {
+      std::vector<std::vector<Action>> orders;
+      for (const RankState& state : ranks_) {
+        orders.push_back(state.order);
+      }
+      prologues_ = prologue_actions(schedule_, orders);
+    }
+  }
+
   // Programs are long: their memory is counted, not found out by doubling.
   void reserve(int rank) {
     constexpr int kReceive = 6;  // allocate, record, wait, recv, record; wait
     constexpr int kSend = 6;     // record, wait, send, record; wait, release
     constexpr int kTie = 5;      // record, wait, reduce_tied, record, wait
-    constexpr int kUpdate = 2;   // gradient_norm, update
     std::size_t instructions = ranks_[rank].order.size();
     std::size_t slots = 0;
     for (const Action& action : ranks_[rank].order) {
@@ -122,7 +139,7 @@ class Lowering {
       instructions += (receives ? kReceive : 0) + (sends ? kSend : 0);
       slots += (receives ? 1 : 0) + (output ? 1 : 0);
     }
-    instructions += (trains_ ? kUpdate + kTie * ties_of(rank) : 0);
+    instructions += (trains_ ? kMostOfAnUpdate + kTie * ties_of(rank) : 0);
     program_.ranks[rank].instructions.reserve(instructions);
     program_.ranks[rank].slots.reserve(slots);
     program_.ranks[rank].streams.push_back({});
@@ -147,12 +164,11 @@ class Lowering {
       }
       clocks_.join(state.clock, std::exchange(made, -1));
     }
-    settle_sends(rank);
-    const auto ahead = static_cast<std::size_t>(options_.receive_ahead);
-    for (std::size_t i = position == 0 ? 0 : position + ahead;
-         i <= position + ahead && i < state.order.size(); ++i) {
-      post_receive(rank, i);
+    if (position == prologues_[rank]) {
+      end_prologue(rank);
     }
+    settle_sends(rank);
+    post_receives(rank, position);
     if (input && is_transfer(*input)) {
       emit(rank, {.opcode = Opcode::wait, .event = passage(*input).received});
     }
@@ -168,14 +184,45 @@ class Lowering {
     return true;
   }
 
+  // So many actions ahead, but in a prologue none that belongs to an action behind it.
+  void post_receives(int rank, std::size_t position) {
+    RankState& state = ranks_[rank];
+    std::size_t end = position + static_cast<std::size_t>(options_.receive_ahead) + 1;
+    if (position < prologues_[rank]) {
+      end = std::min(end, prologues_[rank]);
+    }
+    for (; state.posted < std::min(end, state.order.size()); ++state.posted) {
+      post_receive(rank, state.posted);
+    }
+  }
+
   void hand_over(int rank, const Boundary& output) {
     Passage& made = passage(output);
     made.clock = clocks_.copy(ranks_[rank].clock);
     if (is_transfer(output)) {
-      emit_send(rank, output);
+      const int ready = record(rank, 0);
+      if (leaves_prologue(rank, output)) {
+        ranks_[rank].held_back.push_back({.boundary = output, .made = ready});
+      } else {
+        emit_send(rank, output, ready);
+      }
       wake(channels_[channel_of(output)].rank[receiving], made.taken_by);
     } else {
       made.slot[receiving] = made.slot[sending];
+    }
+  }
+
+  // Whether it is made in the rank's prologue, but taken behind that of its taker.
+  bool leaves_prologue(int rank, const Boundary& output) const {
+    const int taker = channels_[channel_of(output)].rank[receiving];
+    return ranks_[rank].next < prologues_[rank] &&
+           static_cast<std::size_t>(passage(output).taken_by) >= prologues_[taker];
+  }
+
+  void end_prologue(int rank) {
+    program_.ranks[rank].prologue = program_.ranks[rank].instructions.size();
+    for (const HeldBack& held : std::exchange(ranks_[rank].held_back, {})) {
+      emit_send(rank, held.boundary, held.made);
     }
   }
 
@@ -229,11 +276,12 @@ class Lowering {
     passage(*input).received = record(rank, stream);
   }
 
-  void emit_send(int rank, const Boundary& output) {
+  // Behind the event `made`.
+  void emit_send(int rank, const Boundary& output, int made) {
     const int channel = channel_of(output);
     const int stream = stream_of(channel, sending);
     const int slot = passage(output).slot[sending];
-    order_after(rank, 0, stream);
+    emit(rank, {.opcode = Opcode::wait, .stream = stream, .event = made});
     emit(rank, {.opcode = Opcode::send,
                 .stream = stream,
                 .action = send_action(output),
@@ -254,7 +302,9 @@ class Lowering {
       left.insert(left.end(), pending.begin(), pending.end());
     }
     settle(rank, std::move(left));
-    if (trains_) {
+    if (trains_ && options_.optimizer == OptimizerPlace::in_schedule) {
+      append_update_in_schedule(program_, rank, static_cast<int>(channels_.size()));
+    } else if (trains_) {
       emit(rank, {.opcode = Opcode::gradient_norm});
       emit(rank, {.opcode = Opcode::update});
     }
@@ -337,8 +387,9 @@ class Lowering {
   Clocks clocks_;
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
-  std::vector<Passage> passages_;  // by channel and micro-batch
-  std::vector<int> ready_;         // ranks to look at
+  std::vector<Passage> passages_;       // by channel and micro-batch
+  std::vector<std::size_t> prologues_;  // actions, by rank
+  std::vector<int> ready_;              // ranks to look at
 };
 
 }  // namespace

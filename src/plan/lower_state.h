@@ -8,6 +8,7 @@
 #include <deque>
 #include <vector>
 
+#include "lockflight/plan/program.h"
 #include "lockflight/schedule/action.h"
 
 namespace lockflight::plan {
@@ -67,10 +68,18 @@ struct Channel {
   std::deque<PendingSend> pending;
 };
 
+/// A send that has to come behind a prologue.
+struct HeldBack {
+  Boundary boundary;
+  int made;  ///< the event behind what makes its bytes
+};
+
 /// What a rank still has to do, and what it knows.
 struct RankState {
   std::vector<schedule::Action> order;
   std::size_t next = 0;
+  std::size_t posted = 0;  ///< receives, counted by the actions that need them
+  std::vector<HeldBack> held_back;
   std::vector<int> clock;
   std::vector<int> sends;  ///< channels
 };

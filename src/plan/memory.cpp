@@ -77,24 +77,39 @@ std::vector<RankMemory::Share> shares_of(const RankProgram& program,
   return shares;
 }
 
+// The optimizer's sums of squares, one for every parameter of the model, and its scales.  In the
+// schedule a rank also has the sums that it receives, and, unless it is the last and knows all at
+// once, the scales of what is to be undone and redone.
+std::size_t scratch_bytes(const Plan& plan, int rank, std::size_t parameters) {
+  const std::size_t sums = aligned_bytes(parameters * size_of(DType::f64));
+  const std::size_t scale = aligned_bytes(size_of(DType::f32));
+  if (!plan::validates(plan.program)) {
+    return sums + scale;
+  }
+  const bool first = rank == 0;
+  const bool last = rank + 1 == plan.ranks();
+  return sums * (1 + (first ? 0 : 1) + (last ? 0 : 1)) + scale * (last ? 1 : 3);
+}
+
 void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
                  std::vector<RankMemory>& memory) {
   const bool trains = schedule::has_backward(plan.schedule);
   const std::size_t entries = model.parameters().size();
-  // The optimizer's sums of squares, one for every parameter of the model, and its scale.
-  const std::size_t scratch =
-      aligned_bytes(entries * size_of(DType::f64)) + aligned_bytes(size_of(DType::f32));
-  for (RankMemory& rank : memory) {
-    rank.optimizer_bytes = trains ? scratch : 0;
+  for (std::size_t rank = 0; rank < memory.size(); ++rank) {
+    memory[rank].optimizer_bytes =
+        trains ? scratch_bytes(plan, static_cast<int>(rank), entries) : 0;
   }
   for (const StagePlan& stage : plan.stages) {
     RankMemory& rank = memory[stage.rank];
+    // What an update may have to be taken back with: values and states.
+    const bool copies = validates(plan.program) && stage.rank + 1 < plan.ranks();
+    const int tensors = optimizer_states + (copies ? 1 + optimizer_states : 0);
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
       for (const nn::Parameter* parameter : model.layers()[layer].layer->parameters()) {
         const std::size_t gradient = parameter->gradient_bytes();
         rank.parameter_bytes += parameter->value_bytes();
         rank.gradient_bytes += gradient;
-        rank.optimizer_bytes += trains ? gradient * static_cast<std::size_t>(optimizer_states) : 0;
+        rank.optimizer_bytes += trains ? gradient * static_cast<std::size_t>(tensors) : 0;
       }
     }
   }

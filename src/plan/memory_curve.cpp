@@ -73,7 +73,7 @@ std::vector<std::int64_t> levels_of(const RankProgram& program,
 void set_memory(SimulatedStep& step, nn::Model& model, const Plan& plan) {
   const Recomputing recomputing(model, recomputed_layers(model, plan.stages));
   const Job job = training_job(model, plan);
-  const auto buffers = rehearse(model, plan.stages, job);
+  const auto buffers = rehearse(model, plan.stages, job).buffers;
   std::vector<std::vector<double>> begins(plan.memory.size());
   for (const SimulatedSpan& span : step.spans) {
     if (span.opcode == Opcode::compute) {

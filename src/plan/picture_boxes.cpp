@@ -65,6 +65,7 @@ void join(std::vector<PictureBox>& boxes, const std::map<Key, Key>& pairs) {
       box->part = box->action.kind == ActionKind::forward ? PictureBox::Part::upper
                                                           : PictureBox::Part::lower;
     }
+    places.erase(other);  // another step has the same pair
   }
 }
 

@@ -15,7 +15,10 @@
 #include "lockflight/plan/prove.h"
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
+#include "plan/auto_plan.h"
 #include "plan/memory.h"
+#include "plan/planning.h"
 #include "plan/predict.h"
 #include "plan/recomputing.h"
 #include "plan/split_layers.h"
@@ -112,10 +115,18 @@ class Planner {
                         ? std::vector<std::optional<plan::LayerMemory>>(layers_.size())
                         : recomputed_memory(model, layers_, options.micro_batch.rows)) {}
 
+  // With a prediction, whether or not it fits.
   Plan run() {
     Plan plan = recompute_ == Recomputation::when_needed ? plan_with_choice()
                                                          : make(split(recompute_, memory()));
-    check_limit(plan);
+    plan.prediction = plan::predict(plan, profile_, options_.device);
+    return plan;
+  }
+
+  Plan draft() {
+    const Recomputation recompute =
+        recompute_ == Recomputation::always ? Recomputation::always : Recomputation::never;
+    Plan plan = lowered(split(recompute, memory()));
     plan.prediction = plan::predict(plan, profile_, options_.device);
     return plan;
   }
@@ -151,7 +162,7 @@ class Planner {
     constexpr int kMostCorrections = 5;
     plan::Split split = this->split(Recomputation::never, memory());
     Plan plan = make(split);
-    for (int i = 1; i <= kMostCorrections && !fits(plan); ++i) {
+    for (int i = 1; i <= kMostCorrections && !plan::fits(plan); ++i) {
       const bool last = i == kMostCorrections;
       split = last ? this->split(Recomputation::always, memory())
                    : this->split(Recomputation::when_needed, corrected_memory(split, plan));
@@ -172,6 +183,15 @@ class Planner {
 
   // All but the prediction.
   Plan make(const plan::Split& split) {
+    Plan plan = lowered(split);
+    plan::check_proved(plan.program);
+    const plan::Recomputing recomputing(model_, split.recomputed);
+    plan.memory = plan::memory_of(model_, plan, options_.optimizer_states);
+    return plan;
+  }
+
+  // Stages and program.
+  Plan lowered(const plan::Split& split) const {
     Plan plan{.stages = make_stages(model_, layers_, profile_, split, schedule_.placement),
               .schedule = schedule_,
               .program = {},
@@ -182,24 +202,7 @@ class Planner {
               .prediction = {}};
     plan.program =
         plan::program_of(schedule_, plan::tied_stages(model_, plan.stages), options_.lower);
-    plan::check_proved(plan.program);
-    const plan::Recomputing recomputing(model_, split.recomputed);
-    plan.memory = plan::memory_of(model_, plan, options_.optimizer_states);
     return plan;
-  }
-
-  static bool fits(const Plan& plan) {
-    return plan.memory_limit_bytes == 0 ||
-           plan::beyond_limit(plan.memory, plan.memory_limit_bytes).empty();
-  }
-
-  void check_limit(const Plan& plan) const {
-    if (!fits(plan)) {
-      throw PlanError(fmt::format(
-          "{}; use more ranks, smaller or fewer micro-batches, {}another schedule or split",
-          plan::beyond_limit(plan.memory, plan.memory_limit_bytes),
-          options_.recompute == Recomputation::never ? "recomputation, or " : "or "));
-    }
   }
 
   nn::Model& model_;
@@ -224,6 +227,18 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
   return ties;
 }
 
+Plan plan_in_any_memory(nn::Model& model, int ranks, const PlanOptions& options) {
+  return Planner(model, ranks, options).run();
+}
+
+Plan draft_plan(nn::Model& model, int ranks, const PlanOptions& options) {
+  return Planner(model, ranks, options).draft();
+}
+
+bool fits(const Plan& plan) {
+  return plan.memory_limit_bytes == 0 || beyond_limit(plan.memory, plan.memory_limit_bytes).empty();
+}
+
 }  // namespace plan
 
 Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
@@ -232,7 +247,17 @@ Plan make_plan(nn::Model& model, int ranks, const PlanOptions& options) {
         fmt::format("a step of {} micro-batches of {} rows; both must be at least 1",
                     options.micro_batches, options.micro_batch.rows));
   }
-  return Planner(model, ranks, options).run();
+  if (!options.own_schedule && schedule::is_auto(options.schedule)) {
+    return plan::auto_plan(model, ranks, options);
+  }
+  Plan plan = plan::plan_in_any_memory(model, ranks, options);
+  if (!plan::fits(plan)) {
+    throw PlanError(fmt::format(
+        "{}; use more ranks, smaller or fewer micro-batches, {}another schedule or split",
+        plan::beyond_limit(plan.memory, plan.memory_limit_bytes),
+        options.recompute == Recomputation::never ? "recomputation, or " : "or "));
+  }
+  return plan;
 }
 
 Plan make_plan(nn::Model& model, const World& world, const PlanOptions& options) {

@@ -203,8 +203,12 @@ Plan read_plan(const JsonObject& file) {
   }
   plan.stages = read_stages(file, plan.schedule.placement);
   const auto ties = read_ties(file, plan.schedule.stages());
+  const bool in_schedule =
+      file.has("optimizer_in_schedule") && file.boolean("optimizer_in_schedule");
   try {
-    plan.program = plan::program_of(plan.schedule, ties);
+    plan.program = plan::program_of(plan.schedule, ties,
+                                    {.optimizer = in_schedule ? plan::OptimizerPlace::in_schedule
+                                                              : plan::OptimizerPlace::after_step});
   } catch (const Error& error) {
     file.refuse("schedule", fmt::format("cannot run: {}", error.what()));
   }
@@ -241,6 +245,9 @@ std::string plan_to_json(const Plan& plan) {
       {"memory", Json::array()},
       {"memory_limit_bytes", plan.memory_limit_bytes},
       {"prediction", prediction_json(plan.prediction)}};
+  if (plan::validates(plan.program)) {
+    json["optimizer_in_schedule"] = true;
+  }
   for (const StagePlan& stage : plan.stages) {
     json["stages"].push_back(stage_json(stage));
   }

@@ -21,12 +21,25 @@ schedule::Action recv_action(const Boundary& boundary) {
              : schedule::Action{boundary.stage, ActionKind::recv_backward, boundary.micro_batch};
 }
 
+bool validates(const Program& program) {
+  return !program.ranks.empty() && !program.ranks.front().instructions.empty() &&
+         program.ranks.front().instructions.back().opcode == Opcode::validate;
+}
+
 std::size_t update_phase(const RankProgram& rank) {
   const auto begins = [](const Instruction& instruction) {
-    return instruction.opcode == Opcode::gradient_norm || instruction.opcode == Opcode::update;
+    return instruction.opcode == Opcode::gradient_norm ||
+           instruction.opcode == Opcode::gradient_sums || instruction.opcode == Opcode::update;
   };
   return static_cast<std::size_t>(std::ranges::find_if(rank.instructions, begins) -
                                   rank.instructions.begin());
+}
+
+std::size_t validation_phase(const RankProgram& rank) {
+  const auto update = std::ranges::find(rank.instructions, Opcode::update, &Instruction::opcode);
+  return update == rank.instructions.end()
+             ? rank.instructions.size()
+             : static_cast<std::size_t>(update - rank.instructions.begin()) + 1;
 }
 
 std::string to_string(const Instruction& instruction) {
@@ -53,6 +66,18 @@ std::string to_string(const Instruction& instruction) {
       return "gradient_norm";
     case Opcode::update:
       return "update";
+    case Opcode::gradient_sums:
+      return "gradient_sums";
+    case Opcode::send_sums:
+      return fmt::format("send_sums to rank {}", instruction.peer);
+    case Opcode::recv_sums:
+      return fmt::format("recv_sums from rank {}", instruction.peer);
+    case Opcode::add_sums:
+      return "add_sums";
+    case Opcode::read_sums:
+      return "read_sums";
+    case Opcode::validate:
+      return "validate";
   }
   return "?";
 }

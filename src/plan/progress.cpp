@@ -8,6 +8,7 @@ namespace {
 
 bool meets_a_peer(const Instruction& instruction) {
   return instruction.opcode == Opcode::send || instruction.opcode == Opcode::recv ||
+         instruction.opcode == Opcode::send_sums || instruction.opcode == Opcode::recv_sums ||
          (instruction.opcode == Opcode::reduce_tied && instruction.peer >= 0);
 }
 
@@ -27,6 +28,10 @@ bool belong_together(const Instruction& mine, int a, const Instruction& theirs, 
       return theirs.opcode == Opcode::recv;
     case Opcode::recv:
       return theirs.opcode == Opcode::send;
+    case Opcode::send_sums:
+      return theirs.opcode == Opcode::recv_sums;
+    case Opcode::recv_sums:
+      return theirs.opcode == Opcode::send_sums;
     default:
       return theirs.opcode == Opcode::reduce_tied;
   }
@@ -179,10 +184,13 @@ bool Progress::meets_all(Number number) {
   return true;
 }
 
-// What meets must be the same boundary, or the same tie.
+// What meets must be the same boundary, or the same tie.  Between two ranks sums travel in one way.
 void Progress::check_same(const StreamState& stream, const StreamState& partner) {
   const Instruction& mine = at(stream);
   const Instruction& theirs = at(partner);
+  if (mine.opcode == Opcode::send_sums || mine.opcode == Opcode::recv_sums) {
+    return;
+  }
   const bool same = mine.opcode == Opcode::reduce_tied
                         ? mine.slot == theirs.slot
                         : program_.ranks[stream.rank].slots[mine.slot] ==

@@ -61,6 +61,9 @@ Proof prove(const Program& program) {
     check_races(program, rank, findings);
   }
   check_progress(program, findings);
+  if (proof.proved() && validates(program)) {
+    check_chain(program, findings);
+  }
   std::ranges::stable_sort(proof.findings, {}, [](const Finding& finding) {
     return std::tuple(finding.rank, finding.position);
   });

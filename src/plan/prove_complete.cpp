@@ -70,8 +70,17 @@ class CompleteCheck {
   }
 
   static bool belongs_to_update_phase(Opcode opcode) {
-    return opcode == Opcode::gradient_norm || opcode == Opcode::update ||
-           opcode == Opcode::record || opcode == Opcode::wait;
+    switch (opcode) {
+      case Opcode::compute:
+      case Opcode::allocate:
+      case Opcode::send:
+      case Opcode::recv:
+      case Opcode::release:
+      case Opcode::reduce_tied:
+        return false;
+      default:
+        return true;
+    }
   }
 
   void visit() {
@@ -100,8 +109,20 @@ class CompleteCheck {
         return check_release();
       case Opcode::reduce_tied:
         return check_tie();
+      case Opcode::gradient_sums:
+        sums_ = true;
+        [[fallthrough]];
       case Opcode::gradient_norm:
         return check_norm();
+      case Opcode::send_sums:
+      case Opcode::recv_sums:
+      case Opcode::add_sums:
+      case Opcode::read_sums:
+      case Opcode::validate:
+        if (!sums_) {
+          wrong("stands before the sums of the rank's own gradients");
+        }
+        return;
       case Opcode::update:
         if (norms_ == 0) {
           wrong("stands before the norm of all gradients");
@@ -293,6 +314,45 @@ class CompleteCheck {
         missing("the sum of tie {} is missing", tie);
       }
     }
+    if (sums_) {
+      check_update_in_schedule();
+    }
+  }
+
+  // Between its waits and records, an update phase in the schedule is always the same.
+  void check_update_in_schedule() {
+    const int last = program_.placement.ranks() - 1;
+    std::vector<Instruction> expected = {{.opcode = Opcode::gradient_sums}};
+    if (rank_ > 0) {
+      expected.push_back({.opcode = Opcode::recv_sums, .peer = rank_ - 1});
+      expected.push_back({.opcode = Opcode::add_sums});
+    }
+    if (rank_ < last) {
+      expected.push_back({.opcode = Opcode::send_sums, .peer = rank_ + 1});
+      expected.push_back({.opcode = Opcode::recv_sums, .peer = rank_ + 1});
+    }
+    expected.push_back({.opcode = Opcode::read_sums});
+    if (rank_ > 0) {
+      expected.push_back({.opcode = Opcode::send_sums, .peer = rank_ - 1});
+    }
+    expected.push_back({.opcode = Opcode::update});
+    expected.push_back({.opcode = Opcode::validate});
+    auto next = expected.begin();
+    for (std::size_t i = update_phase(here_); i < here_.instructions.size(); ++i) {
+      const Instruction& instruction = here_.instructions[i];
+      if (instruction.opcode == Opcode::record || instruction.opcode == Opcode::wait) {
+        continue;
+      }
+      if (next == expected.end() || next->opcode != instruction.opcode ||
+          next->peer != instruction.peer) {
+        return missing("its update phase has {} where {} belongs", to_string(instruction),
+                       next == expected.end() ? "its end" : to_string(*next));
+      }
+      ++next;
+    }
+    if (next != expected.end()) {
+      missing("its update phase ends before {}", to_string(*next));
+    }
   }
 
   bool leaves(const Boundary& boundary) const {
@@ -315,6 +375,7 @@ class CompleteCheck {
   std::vector<std::uint8_t> done_;  // by stage of this rank and micro-batch, a bit for each kind
   std::vector<int> last_gradient_;  // micro-batch, by stage of this rank
   std::map<int, bool> added_up_;    // by tie of this rank
+  bool sums_ = false;               // the optimizer is in the schedule
   int norms_ = 0;
   int updates_ = 0;
   std::ptrdiff_t position_ = 0;

@@ -98,6 +98,11 @@ class FormCheck {
       return refuse("it says that it has {} events, with {} instructions", rank.events,
                     rank.instructions.size());
     }
+    if (rank.prologue > (validates(program_) ? update_phase(rank) : 0)) {
+      return refuse("its prologue has {} instructions, more than {}", rank.prologue,
+                    validates(program_) ? "stand before its update phase"
+                                        : "a program may have that validates no update");
+    }
     if (rank.instructions.size() >= kNone) {
       return refuse("it has {} instructions, more than can be numbered", rank.instructions.size());
     }
@@ -170,9 +175,21 @@ class FormCheck {
         return;
       case Opcode::reduce_tied:
         return check_tie();
+      case Opcode::send_sums:
+      case Opcode::recv_sums:
+        return check_sums();
+      case Opcode::validate:
+        if (!in_range(now_->event, here_->events)) {
+          wrong("names an event that there is not; the rank has {}", here_->events);
+        }
+        return check_on_compute_stream();
       case Opcode::gradient_norm:
+      case Opcode::gradient_sums:
+      case Opcode::add_sums:
       case Opcode::update:
         return check_on_compute_stream();
+      case Opcode::read_sums:
+        return;
     }
     wrong("has the unknown operation {}", static_cast<int>(now_->opcode));
   }
@@ -268,6 +285,19 @@ class FormCheck {
     }
     if (check_peer() && now_->peer != first + second - rank_) {
       wrong("has peer {}, but the other copy lies on rank {}", now_->peer, first + second - rank_);
+    }
+  }
+
+  void check_sums() {
+    if (!check_peer()) {
+      return;
+    }
+    if (now_->peer != rank_ - 1 && now_->peer != rank_ + 1) {
+      return wrong("skips a rank; sums travel between neighbours");
+    }
+    const StreamUse& use = here_->streams[now_->stream];
+    if (use.peer >= 0 && use.sends != (now_->opcode == Opcode::send_sums)) {
+      wrong("is on stream {}, which {}", now_->stream, use.sends ? "sends" : "receives");
     }
   }
 

@@ -23,7 +23,7 @@ class RaceCheck {
         ties_(ties_on(program, rank)),
         clocks_(streams_ * streams_, 0),
         events_(here_.events),
-        buffers_(here_.slots.size() + ties_.size()) {
+        buffers_(here_.slots.size() + ties_.size() + kSums) {
     for (const Instruction& instruction : here_.instructions) {
       if (instruction.opcode == Opcode::wait) {
         ++events_[instruction.event].waits_left;
@@ -39,6 +39,11 @@ class RaceCheck {
   }
 
  private:
+  // Sums of squares, each set with memory of its own: those of the ranks up to this one, those that
+  // came from the one in front, and those of all ranks.
+  enum class Sums : std::uint8_t { known, received, all };
+  static constexpr std::size_t kSums = 3;
+
   struct Event {
     Number recorded_at = kNone;  // position
     Number clock = kNone;        // its row in kept_, from the record to the last wait
@@ -78,12 +83,32 @@ class RaceCheck {
         return write(now_->slot);
       case Opcode::reduce_tied:
         return write(buffer_of_tie(now_->slot));
-      case Opcode::gradient_norm:
+      case Opcode::gradient_sums:
+        write(buffer_of(Sums::known));
+        return touch_ties();
+      case Opcode::validate:
+        read(buffer_of(of_all()));
+        return touch_ties();
       case Opcode::update:
-        for (const int tie : ties_) {
-          write(buffer_of_tie(tie));
-        }
-        return;
+        read(buffer_of(Sums::known));
+        return touch_ties();
+      case Opcode::gradient_norm:
+        return touch_ties();
+      case Opcode::send_sums:
+        return read(buffer_of(now_->peer > rank_ ? Sums::known : of_all()));
+      case Opcode::recv_sums:
+        return write(buffer_of(now_->peer < rank_ ? Sums::received : Sums::all));
+      case Opcode::add_sums:
+        read(buffer_of(Sums::received));
+        return write(buffer_of(Sums::known));
+      case Opcode::read_sums:
+        return read(buffer_of(of_all()));
+    }
+  }
+
+  void touch_ties() {
+    for (const int tie : ties_) {
+      write(buffer_of_tie(tie));
     }
   }
 
@@ -183,10 +208,18 @@ class RaceCheck {
            static_cast<int>(std::ranges::lower_bound(ties_, tie) - ties_.begin());
   }
 
+  // The last rank's own are those of all, when it has added the others.
+  Sums of_all() const { return rank_ + 1 < program_.placement.ranks() ? Sums::all : Sums::known; }
+
+  int buffer_of(Sums sums) const {
+    return static_cast<int>(here_.slots.size() + ties_.size()) + static_cast<int>(sums);
+  }
+
   std::string name_of(int buffer) const {
     const int tie = buffer - static_cast<int>(here_.slots.size());
-    return tie < 0 ? fmt::format("slot {}", buffer)
-                   : fmt::format("the gradients of tie {}", ties_[tie]);
+    return tie < 0                   ? fmt::format("slot {}", buffer)
+           : tie < std::ssize(ties_) ? fmt::format("the gradients of tie {}", ties_[tie])
+                                     : "the sums of squares";
   }
 
   const Program& program_;
@@ -199,7 +232,7 @@ class RaceCheck {
   std::vector<Event> events_;
   std::vector<Number> kept_;  // a row for each event that is still waited for
   std::vector<Number> free_rows_;
-  std::vector<Buffer> buffers_;  // slots, then ties
+  std::vector<Buffer> buffers_;  // slots, then ties, then sums
   std::vector<Access> reads_;
   std::size_t position_ = 0;
   const Instruction* now_ = nullptr;

@@ -165,9 +165,11 @@ class StuckReport {
              text(*point);
     }
     return fmt::format("{} rank {} on channel {}",
-                       mine.opcode == Opcode::send   ? "a recv of"
-                       : mine.opcode == Opcode::recv ? "a send of"
-                                                     : "the same tie on",
+                       mine.opcode == Opcode::send        ? "a recv of"
+                       : mine.opcode == Opcode::recv      ? "a send of"
+                       : mine.opcode == Opcode::send_sums ? "a recv_sums of"
+                       : mine.opcode == Opcode::recv_sums ? "a send_sums of"
+                                                          : "the same tie on",
                        mine.peer, progress_.channel_of(stream));
   }
 

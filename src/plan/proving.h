@@ -77,4 +77,8 @@ void check_races(const Program& program, int rank, Findings& findings);
 /// Whether all streams of all ranks drain, and whether the ends of channels agree.
 void check_progress(const Program& program, Findings& findings);
 
+/// Whether steps can follow each other where the optimizer is in the schedule: prologues, and two
+/// steps with either verdict between them.
+void check_chain(const Program& program, Findings& findings);
+
 }  // namespace lockflight::plan

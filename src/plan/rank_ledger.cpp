@@ -36,22 +36,35 @@ double RankLedger::compute(const schedule::Action& action, const StageCosts& cos
   if (!std::exchange(started_, true)) {
     rank_.begin = begin;
   }
-  explain_idle(begin);
+  explain_idle(begin, idle_);
+  rank_.idle.dependency += idle_.dependency;
+  rank_.idle.transfer += idle_.transfer;
+  rank_.idle.host += idle_.host;
+  rank_.updating += updated_;
+  idle_ = {};
+  updated_ = 0;
   ++runs_[time];
-  rank_.end = end;
+  rank_.end = last_ = end;
   if (options_.keeps) {
     keep(action, costs, begin, end);
   }
   return end;
 }
 
-// From the end of the last action to the begin of this one.
-void RankLedger::explain_idle(double begin) {
-  const double over = std::clamp(awaited_.time, rank_.end, begin);
-  const double ready = std::clamp(awaited_.ready, rank_.end, over);
-  rank_.idle.dependency += ready - rank_.end;
-  rank_.idle.transfer += over - ready;
-  rank_.idle.host += begin - over;
+void RankLedger::update(double begin, double time) {
+  update_ += time;
+  updated_ += time;
+  explain_idle(begin, idle_);
+  last_ = begin + time;
+}
+
+// From the end of the last action or update to the begin of this one.
+void RankLedger::explain_idle(double begin, IdleTime& idle) {
+  const double over = std::clamp(awaited_.time, last_, begin);
+  const double ready = std::clamp(awaited_.ready, last_, over);
+  idle.dependency += ready - last_;
+  idle.transfer += over - ready;
+  idle.host += begin - over;
   awaited_ = {};
 }
 
@@ -103,7 +116,8 @@ void settle_idle_time(SimulatedStep& step) {
     busiest = std::max(busiest, rank.busy);
   }
   for (SimulatedRank& rank : step.ranks) {
-    rank.idle.tail = std::max(0.0, (step.makespan - rank.end) - (rank.busy - rank.computing));
+    rank.idle.tail =
+        std::max(0.0, (step.makespan - rank.end) - (rank.busy - rank.computing - rank.updating));
     double left = busiest - rank.busy;
     for (double* const part :
          {&rank.idle.dependency, &rank.idle.tail, &rank.idle.transfer, &rank.idle.host}) {
@@ -128,7 +142,7 @@ double SimulatedStep::idle_span() const {
   double computing = 0;
   double all = 0;
   for (const SimulatedRank& rank : ranks) {
-    computing += rank.computing;
+    computing += rank.computing + rank.updating;
     all += rank.end - rank.begin;
   }
   return all == 0 ? 0 : 1 - computing / all;

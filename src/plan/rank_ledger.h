@@ -34,13 +34,14 @@ class RankLedger {
   /// An F, I, W or B; returns its end.
   double compute(const schedule::Action& action, const StageCosts& costs, double begin);
 
-  void update(double time) { update_ += time; }
+  /// The update; one with a compute behind it does not end the rank's work.
+  void update(double begin, double time);
 
   /// What is known of the rank, the idle time behind its last action and imbalance excepted.
   SimulatedRank result() const;
 
  private:
-  void explain_idle(double begin);
+  void explain_idle(double begin, IdleTime& idle);
   void keep(const schedule::Action& action, const StageCosts& costs, double begin, double end);
   double in_shares(int activations) const;
 
@@ -50,6 +51,10 @@ class RankLedger {
   // the last bit, and none of it is called imbalance.
   std::map<double, std::int64_t> runs_;  // by duration
   double update_ = 0;
+  // Since the last action: what it is, is known when another one follows.
+  double updated_ = 0;
+  IdleTime idle_;
+  double last_ = 0;  // when the last action or update was over
   bool started_ = false;
   int activations_ = 0;  // micro-batches in one stage
   int peak_activations_ = 0;

@@ -46,9 +46,7 @@ nn::Parameter* find(const std::vector<nn::Parameter*>& parameters, const std::st
 
 }  // namespace
 
-std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
-                                              const std::vector<StagePlan>& stages,
-                                              const Job& job) {
+Rehearsal rehearse(nn::Model& model, const std::vector<StagePlan>& stages, const Job& job) {
   const auto home = make_meta_device();
   const auto home_stream = home->make_stream(StreamRole::compute);
   const Materialized materialized(model, *home, *home_stream);
@@ -59,7 +57,7 @@ std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
   const std::span<nn::NamedLayer> layers = model.layers();
   const auto parameters = model.parameters();
 
-  std::vector<std::vector<BufferLife>> buffers;
+  Rehearsal rehearsal;
   for (int rank = 0; rank < ranks; ++rank) {
     const auto device = make_meta_device({.record_buffers = true});
     MetaTransport transport(rank, ranks);
@@ -81,9 +79,12 @@ std::vector<std::vector<BufferLife>> rehearse(nn::Model& model,
     step.outputs.resize(job.with_loss ? 0 : job.program.micro_batches);
     executor.enqueue(job, step);
     executor.end_step();
-    buffers.push_back(take_buffers(*device));
+    rehearsal.buffers.push_back(take_buffers(*device));
+    if (executor.drawing_layer()) {
+      rehearsal.drawing_layer = executor.drawing_layer();
+    }
   }
-  return buffers;
+  return rehearsal;
 }
 
 }  // namespace lockflight::plan

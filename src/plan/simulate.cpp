@@ -31,6 +31,9 @@ const LinkCosts& link_between(const StepCosts& costs, int from, int to) {
 // Of a transfer or a tied sum.
 double bytes_of(const StepCosts& costs, const Instruction& instruction) {
   const int stage = instruction.action.stage;
+  if (instruction.opcode == Opcode::send_sums || instruction.opcode == Opcode::recv_sums) {
+    return 0;  // they are few
+  }
   switch (instruction.opcode == Opcode::reduce_tied ? ActionKind::reduce_grad
                                                     : instruction.action.kind) {
     case ActionKind::send_forward:
@@ -127,15 +130,17 @@ class Simulation {
   void read(int rank) {
     std::uint32_t actions = 0;
     bool trains = false;
+    bool meets = false;
     for (const Instruction& instruction : program_.ranks[rank].instructions) {
       actions += is_action(instruction.opcode) ? 1 : 0;
       if (costs_.host > 0) {
         actions_.push_back(actions);
       }
-      meeting_ += instruction.opcode == Opcode::gradient_norm ? 1 : 0;
+      meets = meets || instruction.opcode == Opcode::gradient_norm;
       trains = trains || (instruction.opcode == Opcode::compute &&
                           instruction.action.kind != ActionKind::forward);
     }
+    meeting_ += meets ? 1 : 0;
     ledgers_.emplace_back(
         LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()),
                       .keeps = trains,
@@ -158,6 +163,8 @@ class Simulation {
         return true;
       case Opcode::send:
       case Opcode::recv:
+      case Opcode::send_sums:
+      case Opcode::recv_sums:
         return arrive(stream);
       case Opcode::reduce_tied:
         return instruction.peer < 0 || arrive(stream);
@@ -171,6 +178,10 @@ class Simulation {
       case Opcode::update:
         update(stream, instruction);
         return true;
+      case Opcode::gradient_sums:
+      case Opcode::add_sums:
+      case Opcode::read_sums:
+      case Opcode::validate:
       case Opcode::allocate:
       case Opcode::release:
         return true;
@@ -189,7 +200,7 @@ class Simulation {
   void update(int stream, const Instruction& instruction) {
     StreamState& state = streams_[stream];
     const double time = costs_.update.empty() ? 0 : costs_.update[state.rank];
-    ledgers_[state.rank].update(time);
+    ledgers_[state.rank].update(state.time, time);
     add_span(stream, instruction, state.time, state.time + time);
     state.time += time;
   }
@@ -267,8 +278,10 @@ class Simulation {
     const int other = streams_[streams_[stream].partner].rank;
     switch (instruction_of(streams_[stream]).opcode) {
       case Opcode::send:
+      case Opcode::send_sums:
         return {mine, other};
       case Opcode::recv:
+      case Opcode::recv_sums:
         return {other, mine};
       default:
         return std::minmax({mine, other});
@@ -299,11 +312,12 @@ class Simulation {
     if (static_cast<int>(met_.size()) < meeting_) {
       return false;
     }
+    const std::vector<int> met = std::exchange(met_, {});
     double time = 0;
-    for (const int other : met_) {
+    for (const int other : met) {
       time = std::max(time, streams_[other].time);
     }
-    for (const int other : met_) {
+    for (const int other : met) {
       streams_[other].time = time;
       if (other != stream) {
         go_on(other);
@@ -363,7 +377,7 @@ class Simulation {
   std::priority_queue<ReadyTransfer, std::vector<ReadyTransfer>, std::greater<>> ready_transfers_;
   std::vector<double> way_free_;  // of the shared ways
   std::vector<int> met_;          // compute streams that stand at the norm
-  int meeting_ = 0;
+  int meeting_ = 0;               // ranks that come to it
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "lockflight/plan/timeline.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -80,6 +81,13 @@ double Timeline::idle_share() const {
     busy += busy_ns(rank);
   }
   return whole == 0 ? 0 : 1 - static_cast<double>(busy) / static_cast<double>(whole);
+}
+
+Timeline Timeline::of_step(std::uint32_t step) const {
+  Timeline timeline{.ranks = ranks};
+  std::ranges::copy_if(spans, std::back_inserter(timeline.spans),
+                       [step](const TimelineSpan& span) { return span.step == step; });
+  return timeline;
 }
 
 std::optional<double> Timeline::overlapped_share() const {

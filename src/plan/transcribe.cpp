@@ -12,6 +12,7 @@
 #include "lockflight/schedule/csv.h"
 #include "plan/boundaries.h"
 #include "plan/edges.h"
+#include "plan/lower_update.h"
 
 namespace lockflight::plan {
 namespace {
@@ -234,8 +235,20 @@ Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>
 
 Program program_of(const Schedule& schedule, const std::vector<TiedStages>& ties,
                    const LowerOptions& options) {
-  return schedule::is_lowered(schedule) ? transcribe(schedule, ties).program
-                                        : lower(schedule, ties, options);
+  if (!schedule::is_lowered(schedule)) {
+    return lower(schedule, ties, options);
+  }
+  Program program = transcribe(schedule, ties).program;
+  if (options.optimizer == OptimizerPlace::in_schedule && schedule::has_backward(schedule)) {
+    const int first_channel = program.channels;
+    program.channels += channels_of_update(schedule.ranks());
+    for (int rank = 0; rank < schedule.ranks(); ++rank) {
+      auto& instructions = program.ranks[rank].instructions;
+      instructions.resize(update_phase(program.ranks[rank]));
+      append_update_in_schedule(program, rank, first_channel);
+    }
+  }
+  return program;
 }
 
 Schedule with_transfers(const Schedule& schedule, TransferCells cells) {

@@ -35,6 +35,12 @@ void check_rows(const char* what, const std::vector<HostTensor>& given,
   }
 }
 
+void copy_bytes(const std::vector<HostTensor>& from, std::vector<HostTensor>& to) {
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::copy_n(from[i].data(), from[i].spec().bytes(), to[i].data());
+  }
+}
+
 std::int64_t rows_of(const std::vector<HostTensor>& tensors) {
   return tensors.empty() || tensors.front().spec().shape.rank() == 0
              ? 0
@@ -59,6 +65,9 @@ class Pipeline::Impl {
     }
     train_ = plan::training_job(model_, plan_);
     plan::lay_out(model_, plan_.stages, train_);
+    if (options_.cuda_graph) {
+      check_graph();
+    }
     make_executors();
     list_parameters();
     check_memory();
@@ -78,14 +87,19 @@ class Pipeline::Impl {
     }
   }
 
-  StepResult forward_backward(const Batch& batch) {
+  void check_batch(const Batch& batch) const {
     check_rows("forward_backward: inputs", batch.inputs, model_.rows().inputs,
                plan_.batch_shape.rows());
     check_rows("forward_backward: targets", batch.targets, model_.rows().targets,
                plan_.batch_shape.rows());
-    plan::Step done = run_step(train_, batch.inputs, &batch.targets, options_.timeline);
+  }
+
+  StepResult forward_backward(const Batch& batch) {
+    check_batch(batch);
+    timeline_ = {.ranks = world_.ranks()};
+    std::vector<float> losses = losses_of(batch, 0);
     collect_timeline();
-    return {.loss = mean(done.losses), .micro_batch_losses = std::move(done.losses)};
+    return result_of(std::move(losses));
   }
 
   float evaluate(const Batch& batch) {
@@ -100,7 +114,9 @@ class Pipeline::Impl {
     check_rows("evaluate: targets", batch.targets, model_.rows().targets, rows);
     const plan::Job& job = forward_job(
         {.micro_batch_rows = micro_rows, .micro_batches = static_cast<int>(rows / micro_rows)});
-    return mean(run_step(job, batch.inputs, &batch.targets, false).losses);
+    plan::Step step_data = make_step(job, batch.inputs, &batch.targets, false);
+    run_step(job, step_data);
+    return mean(step_data.losses);
   }
 
   std::vector<HostTensor> forward(const std::vector<HostTensor>& inputs) {
@@ -108,7 +124,9 @@ class Pipeline::Impl {
     check_rows("forward: inputs", inputs, model_.rows().inputs, std::max<std::int64_t>(rows, 1));
     const plan::Job& job =
         forward_job({.micro_batches = static_cast<int>(rows), .with_loss = false});
-    return join_rows(run_step(job, inputs, nullptr, false).outputs);
+    plan::Step step_data = make_step(job, inputs, nullptr, false);
+    run_step(job, step_data);
+    return join_rows(step_data.outputs);
   }
 
   void on_each_rank(const std::function<void(RankContext&)>& work) {
@@ -118,13 +136,19 @@ class Pipeline::Impl {
     });
   }
 
-  void update(const UpdateWork& work) {
+  void update(const UpdateWork& work, std::size_t number = 0) {
     run([&](int rank) {
-      RankContext context = context_of(rank);
-      executors_[rank]->enqueue_update(train_.program,
-                                       {.gradient_norm = [&] { work.gradient_norm(context); },
-                                        .update = [&] { work.update(context); }});
+      const plan::Update update = update_of(work, rank, number);
+      executors_[rank]->enqueue_update(train_.program, update);
     });
+  }
+
+  std::vector<StepResult> train(std::span<const StepInput> inputs, const UpdateWork& work) {
+    for (const StepInput& input : inputs) {
+      check_batch(*input.batch);
+    }
+    timeline_ = {.ranks = world_.ranks()};
+    return parameters_.in_schedule() ? train_in_a_row(inputs, work) : train_apart(inputs, work);
   }
 
   std::vector<std::vector<float>> read_back(std::span<const std::size_t> entries) {
@@ -209,6 +233,31 @@ class Pipeline::Impl {
     }
   }
 
+  // Whether a step can be captured.
+  void check_graph() const {
+    std::string why;
+    for (int rank = 0; rank < world_.ranks() && why.empty(); ++rank) {
+      why = world_.device(rank).why_no_graph();
+      why = why.empty() ? world_.transport(rank).why_no_graph() : why;
+    }
+    if (why.empty() && plan::validates(train_.program)) {
+      why = "its optimizer is in the schedule, so it is enqueued in parts; plan it without";
+    }
+    if (why.empty() && options_.timeline) {
+      why = "a graph's actions cannot be measured one by one; turn the timeline off";
+    }
+    if (why.empty() && train_.drawing_layer) {
+      why = fmt::format(
+          "layer {} draws random numbers, and a graph would draw the same in every step; set its "
+          "dropout to 0",
+          model_.layers()[*train_.drawing_layer].name);
+    }
+    if (!why.empty()) {
+      throw InvalidArgument(fmt::format(
+          "pipeline: this step cannot be a CUDA graph: {}, or leave the graph out", why));
+    }
+  }
+
   void check_memory() const {
     std::vector<RankMemory> planned = plan_.memory;
     planned.resize(static_cast<std::size_t>(world_.ranks()));
@@ -238,6 +287,93 @@ class Pipeline::Impl {
             .transport = world_.transport(rank)};
   }
 
+  // These return how many steps have come to a verdict.
+  std::vector<StepResult> train_apart(std::span<const StepInput> inputs, const UpdateWork& work) {
+    std::vector<StepResult> results;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      results.push_back(result_of(losses_of(*inputs[i].batch, i)));
+      collect_timeline();
+      update(work, i);
+      if (work.verdict(context_of(0)) == plan::Verdict::refused) {
+        break;
+      }
+    }
+    return results;
+  }
+
+  std::vector<StepResult> train_in_a_row(std::span<const StepInput> inputs,
+                                         const UpdateWork& work) {
+    std::vector<plan::Step> steps;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      steps.push_back(make_step(*inputs[i].batch, i));
+    }
+    std::vector<std::size_t> done(static_cast<std::size_t>(world_.ranks()));
+    run([&](int rank) { done[rank] = train_in_a_row(rank, steps, work); });
+    end_steps();
+    collect_timeline();
+    std::vector<StepResult> results;
+    for (std::size_t i = 0; i < done.front(); ++i) {
+      results.push_back(result_of(std::move(steps[i].losses)));
+    }
+    return results;
+  }
+
+  // On the rank's host thread.  See plan/unroll.h.
+  std::size_t train_in_a_row(int rank, std::vector<plan::Step>& steps, const UpdateWork& work) {
+    plan::Executor& executor = *executors_[rank];
+    const plan::Program& program = train_.program;
+    executor.begin_row();
+    executor.enqueue_prologue(train_, steps.front());
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const plan::Update update = update_of(work, rank, i);
+      plan::Step* const next = i + 1 < steps.size() ? &steps[i + 1] : nullptr;
+      executor.enqueue_rest();
+      executor.enqueue_eager_update(program, update);
+      if (next != nullptr) {
+        executor.enqueue_prologue(train_, *next);
+      }
+      world_.device(rank).synchronize(executor.verdict(program));
+      const plan::Verdict verdict = work.verdict(context_of(rank));
+      if (verdict != plan::Verdict::accepted) {
+        world_.device(rank).synchronize();
+      }
+      executor.enqueue_validation(program, update);
+      if (verdict == plan::Verdict::refused) {
+        return i + 1;
+      }
+      if (verdict == plan::Verdict::amended && next != nullptr) {
+        executor.enqueue_prologue(train_, *next);
+      }
+    }
+    return steps.size();
+  }
+
+  plan::Update update_of(const UpdateWork& work, int rank, std::size_t number) {
+    const auto run = [this, &work, rank, number](plan::Opcode opcode, Stream& stream) {
+      RankContext context{.rank = rank,
+                          .ranks = world_.ranks(),
+                          .device = world_.device(rank),
+                          .stream = stream,
+                          .transport = world_.transport(rank),
+                          .step = number};
+      switch (opcode) {
+        case plan::Opcode::gradient_norm:
+          return work.gradient_norm(context);
+        case plan::Opcode::gradient_sums:
+          return work.gradient_sums(context);
+        case plan::Opcode::add_sums:
+          return work.add_sums(context);
+        case plan::Opcode::read_sums:
+          return work.read_sums(context);
+        case plan::Opcode::validate:
+          return work.validate(context);
+        default:
+          return work.update(context);
+      }
+    };
+    return {.run = run, .sums = parameters_.in_schedule() ? work.sums(rank) : plan::RankSums()};
+  }
+
   void make_executors() {
     for (int rank = 0; rank < world_.ranks(); ++rank) {
       executors_.push_back(std::make_unique<plan::Executor>(world_.device(rank),
@@ -256,8 +392,10 @@ class Pipeline::Impl {
   void list_parameters() {
     parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
     parameters_.update_ = [this](const UpdateWork& work) { update(work); };
+    parameters_.train_ = [this](const auto& steps, const auto& work) { return train(steps, work); };
     parameters_.step_ = &step;
     parameters_.ranks_ = world_.ranks();
+    parameters_.in_schedule_ = plan::validates(train_.program);
     for (const StagePlan& stage : plan_.stages) {
       for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
         for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {
@@ -303,8 +441,11 @@ class Pipeline::Impl {
     if (is_new) {
       job = plan::forward_job(model_, plan_, size);
       plan::lay_out(model_, plan_.stages, job);
-      on_each_rank(
-          [&](RankContext& context) { make_room(context, job.layouts[context.rank].bytes); });
+      captured_ = false;  // blocks may move, and ranks capture together
+      on_each_rank([&](RankContext& context) {
+        executors_[context.rank]->give_graph_back();
+        make_room(context, job.layouts[context.rank].bytes);
+      });
     }
     return job;
   }
@@ -320,8 +461,8 @@ class Pipeline::Impl {
     executors_[context.rank]->set_block(block);
   }
 
-  plan::Step run_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
-                      const std::vector<HostTensor>* targets, bool timeline) {
+  plan::Step make_step(const plan::Job& job, const std::vector<HostTensor>& inputs,
+                       const std::vector<HostTensor>* targets, bool timeline) const {
     plan::Step step_data{.inputs = &inputs,
                          .targets = targets,
                          .seed = options_.seed,
@@ -330,11 +471,53 @@ class Pipeline::Impl {
     const auto micro_batches = static_cast<std::size_t>(job.program.micro_batches);
     step_data.losses.resize(job.with_loss ? micro_batches : 0);
     step_data.outputs.resize(job.with_loss ? 0 : micro_batches);
+    return step_data;
+  }
+
+  // Of training, `ahead` steps from now.
+  plan::Step make_step(const Batch& batch, std::size_t ahead) const {
+    plan::Step step_data = make_step(train_, batch.inputs, &batch.targets, options_.timeline);
+    step_data.number += static_cast<std::uint32_t>(ahead);
+    return step_data;
+  }
+
+  void run_step(const plan::Job& job, plan::Step& step_data) {
     run([&](int rank) { executors_[rank]->enqueue(job, step_data); });
+    end_steps();
+  }
+
+  std::vector<float> losses_of(const Batch& batch, std::size_t ahead) {
+    // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
+    if (options_.cuda_graph && std::exchange(had_a_step_, true)) {
+      return run_graph(batch);
+    }
+    plan::Step step_data = make_step(batch, ahead);
+    run_step(train_, step_data);
+    return std::move(step_data.losses);
+  }
+
+  void end_steps() {
     for (const auto& executor : executors_) {
       executor->end_step();
     }
-    return step_data;
+  }
+
+  // A graph finds its data, and leaves its losses, where they were when it was captured.
+  std::vector<float> run_graph(const Batch& batch) {
+    if (graph_batch_.inputs.empty()) {
+      graph_batch_ = batch;
+    }
+    copy_bytes(batch.inputs, graph_batch_.inputs);
+    copy_bytes(batch.targets, graph_batch_.targets);
+    if (!std::exchange(captured_, true)) {
+      graph_step_ = {
+          .inputs = &graph_batch_.inputs, .targets = &graph_batch_.targets, .seed = options_.seed};
+      graph_step_.losses.resize(static_cast<std::size_t>(train_.program.micro_batches));
+      run([&](int rank) { executors_[rank]->capture(train_, graph_step_); });
+      end_steps();
+    }
+    run([&](int rank) { executors_[rank]->launch_graph(); });
+    return graph_step_.losses;
   }
 
   // Runs work on every rank; turns what failed first into the pipeline's own failure.
@@ -366,29 +549,44 @@ class Pipeline::Impl {
         device_failure ? executors_[failure.rank]->describe(device_failure->action) : "";
     const std::string place =
         fmt::format("rank {}{}{}", failure.rank, action.empty() ? "" : ", ", action);
+    const auto said = [&](const std::exception& error) {
+      return failed_ = fmt::format(
+                 "{}: {}{}", place, error.what(),
+                 nccl_is_stuck() ? "; and NCCL did not come back from ending what was under way: "
+                                   "end this process, nothing else frees its GPUs"
+                                 : "");
+    };
     try {
       std::rethrow_exception(failure.error);
     } catch (const TransportError& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw TransportError(failed_);
+      throw TransportError(said(error));
     } catch (const InvalidArgument& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw InvalidArgument(failed_);
+      if (!nccl_is_stuck()) {
+        throw InvalidArgument(said(error));
+      }
+      throw TransportError(said(error));
     } catch (const std::exception& error) {
-      failed_ = fmt::format("{}: {}", place, error.what());
-      throw DeviceError(failed_);
+      if (!nccl_is_stuck()) {
+        throw DeviceError(said(error));
+      }
+      throw TransportError(said(error));
     }
   }
 
   void collect_timeline() {
-    timeline_ = {.ranks = world_.ranks()};
-    for (const auto& executor : executors_) {
-      timeline_.spans.insert(timeline_.spans.end(), executor->spans().begin(),
-                             executor->spans().end());
+    timeline_.host_ns.resize(options_.timeline ? executors_.size() : 0);
+    for (std::size_t rank = 0; rank < executors_.size(); ++rank) {
+      const plan::Executor& executor = *executors_[rank];
+      timeline_.spans.insert(timeline_.spans.end(), executor.spans().begin(),
+                             executor.spans().end());
       if (options_.timeline) {
-        timeline_.host_ns.push_back(executor->host_ns());
+        timeline_.host_ns[rank] += executor.host_ns();
       }
     }
+  }
+
+  static StepResult result_of(std::vector<float> losses) {
+    return {.loss = mean(losses), .micro_batch_losses = std::move(losses)};
   }
 
   static float mean(const std::vector<float>& losses) {
@@ -421,6 +619,10 @@ class Pipeline::Impl {
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors
   ParameterSet parameters_;
   Timeline timeline_;
+  bool had_a_step_ = false;
+  bool captured_ = false;
+  Batch graph_batch_;
+  plan::Step graph_step_;
   std::string failed_;
   std::vector<std::unique_ptr<plan::Executor>> executors_;
   std::unique_ptr<runtime::RankThreads> threads_;  // last: its threads use all of the above

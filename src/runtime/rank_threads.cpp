@@ -79,7 +79,7 @@ void RankThreads::run_one(int rank) {
   try {
     device.synchronize();
   } catch (...) {
-    error = error ? error : std::current_exception();
+    error = std::current_exception();  // the same one, or with more to say, or what came before it
   }
   if (error) {
     {

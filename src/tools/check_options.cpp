@@ -10,6 +10,7 @@
 #include "lockflight/core/dtype.h"
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 #include "lockflight/train/token_file.h"
 #include "tools/bytes.h"
 #include "tools/schedule_option.h"
@@ -45,7 +46,7 @@ void check_pipeline(const TrainOptions& options) {
   check_range("--ranks", options.ranks, 1, kMostRanks);
   check_range("--chunks", options.chunks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
-  if (!is_schedule_file(options.schedule)) {
+  if (!is_schedule_file(options.schedule) && !schedule::is_auto(options.schedule)) {
     check_trains(options.schedule,
                  schedule::make_schedule(options.schedule, {.stages_per_rank = options.chunks}));
   }
@@ -117,6 +118,10 @@ void check_outputs(const TrainOptions& options) {
     if (given && options.checkpoint.empty()) {
       throw InvalidArgument(fmt::format("{} needs --checkpoint DIR", name));
     }
+  }
+  if (options.cuda_graph && !options.trace.empty()) {
+    throw InvalidArgument(
+        "--trace measures every action, which --cuda-graph does not allow; leave one of them out");
   }
   check_paths(options);
 }

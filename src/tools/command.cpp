@@ -2,6 +2,7 @@
 
 #include <ostream>
 
+#include "tools/bench_command.h"
 #include "tools/devices_command.h"
 #include "tools/exit_code.h"
 #include "tools/options.h"
@@ -42,6 +43,9 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       break;
     case Command::devices:
       run_devices(invocation.devices, console);
+      break;
+    case Command::bench:
+      run_bench(invocation.bench, console);
       break;
   }
   return static_cast<int>(ExitCode::success);

@@ -17,26 +17,6 @@ std::string version(int number) {
 
 double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) / double{1 << 30}; }
 
-Json to_json(const CudaSupport& support) {
-  Json devices = Json::array();
-  for (const CudaDeviceInfo& info : support.devices) {
-    devices.push_back({{"number", info.number},
-                       {"name", info.name},
-                       {"compute_capability", fmt::format("{}.{}", info.major, info.minor)},
-                       {"multiprocessors", info.multiprocessors},
-                       {"memory_bytes", info.memory_bytes},
-                       {"bus", info.bus},
-                       {"reachable", info.reachable}});
-  }
-  return {{"cpu", {{"cores", std::thread::hardware_concurrency()}}},
-          {"cuda",
-           {{"usable", support.usable()},
-            {"why_not", support.usable() ? Json() : Json(support.why_not)},
-            {"driver", version(support.driver_version)},
-            {"runtime", version(support.runtime_version)},
-            {"devices", devices}}}};
-}
-
 std::string to_text(const CudaSupport& support) {
   std::string text = fmt::format("cpu     {} cores\n", std::thread::hardware_concurrency());
   for (const CudaDeviceInfo& info : support.devices) {
@@ -58,8 +38,28 @@ std::string to_text(const CudaSupport& support) {
 
 }  // namespace
 
+Json devices_as_json(const CudaSupport& support) {
+  Json devices = Json::array();
+  for (const CudaDeviceInfo& info : support.devices) {
+    devices.push_back({{"number", info.number},
+                       {"name", info.name},
+                       {"compute_capability", fmt::format("{}.{}", info.major, info.minor)},
+                       {"multiprocessors", info.multiprocessors},
+                       {"memory_bytes", info.memory_bytes},
+                       {"bus", info.bus},
+                       {"reachable", info.reachable}});
+  }
+  return {{"cpu", {{"cores", std::thread::hardware_concurrency()}}},
+          {"cuda",
+           {{"usable", support.usable()},
+            {"why_not", support.usable() ? Json() : Json(support.why_not)},
+            {"driver", version(support.driver_version)},
+            {"runtime", version(support.runtime_version)},
+            {"devices", devices}}}};
+}
+
 void print_devices(const CudaSupport& support, bool json, const Console& console) {
-  console.print(json ? to_json(support).dump() + "\n" : to_text(support));
+  console.print(json ? devices_as_json(support).dump() + "\n" : to_text(support));
 }
 
 void run_devices(const DevicesOptions& options, const Console& console) {

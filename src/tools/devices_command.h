@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "lockflight/device/cuda_device.h"
 #include "tools/console.h"
 #include "tools/options.h"
@@ -12,5 +14,8 @@ namespace lockflight::tools {
 void print_devices(const CudaSupport& support, bool json, const Console& console);
 
 void run_devices(const DevicesOptions& options, const Console& console);
+
+/// What print_devices prints as JSON.
+nlohmann::ordered_json devices_as_json(const CudaSupport& support);
 
 }  // namespace lockflight::tools

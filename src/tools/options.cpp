@@ -7,15 +7,14 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
-#include "lockflight/nn/named_model.h"
+#include "tools/bench_options.h"
 #include "tools/config_file.h"
+#include "tools/option_groups.h"
 
 namespace lockflight::tools {
 namespace {
 
-constexpr int kHelpColumn = 38;
 constexpr const char* kUngrouped = "Options";
-constexpr const char* kModel = "Model";
 constexpr const char* kPlan = "Plan";
 constexpr const char* kTimes = "Times";
 
@@ -29,6 +28,7 @@ constexpr const char* kFooter =
     "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
     "  lockflight render 1f1b --ranks 4 --micro-batches 8 -o 1f1b.svg\n"
     "  lockflight devices\n"
+    "  lockflight bench --ranks 1,2 --schedules gpipe,1f1b\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 69 a device is\n"
     "missing or failed, 70 internal failure, 74 a file cannot be read or written, 130 interrupted\n"
     "(train saves and can resume)";
@@ -90,35 +90,6 @@ constexpr const char* kScheduleHelp =
     "A name of lockflight schedule --list, or a file of torch.distributed.pipelining that ends in "
     ".csv: its ranks, stages and micro-batches are then the run's";
 
-void add_common(CLI::App& app) {
-  // The last of several wins, so that a script can append what it changes.
-  app.option_defaults()->always_capture_default()->take_last();
-  app.get_formatter()->column_width(kHelpColumn);
-  app.set_help_flag("--help,-h", "Print this and exit");
-  app.add_option("--config", "Read options from a TOML file; the command line overrides it")
-      ->type_name("FILE");
-}
-
-void add_model(CLI::App& app, ModelOptions& model) {
-  app.add_option("--layers", model.layers, "Transformer blocks")->group(kModel);
-  app.add_option("--width", model.width, "Width of the residual stream")->group(kModel);
-  app.add_option("--heads", model.heads, "Attention heads; they divide the width")->group(kModel);
-  app.add_option("--context", model.context, "Tokens that the model sees at once")->group(kModel);
-  app.add_option("--vocabulary", model.vocabulary,
-                 "Different tokens; 0: 256 for text, 50257 for .bin")
-      ->group(kModel);
-  app.add_option("--dropout", model.dropout, "Share of activations that are dropped")
-      ->group(kModel);
-  app.add_flag("--tied,!--no-tied", model.tied, "Use the embedding as the head's weights too")
-      ->group(kModel);
-  app.add_option("--dtype", model.dtype,
-                 "What activations are and products read: f32 or bf16; weights, gradients and the "
-                 "optimizer's state are f32")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->type_name("NAME")
-      ->group(kModel);
-}
-
 void add_update(CLI::App& app, UpdateOptions& update) {
   const char* group = "Training";
   app.add_option("--steps", update.steps, "Updates in all")->group(group);
@@ -151,14 +122,6 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-  return app
-      .add_option("--device", device,
-                  "auto (GPUs where there are some), cpu or cuda; see lockflight devices")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->type_name("NAME");
-}
-
 CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
   return app
       .add_option("--recompute", recompute,
@@ -166,6 +129,12 @@ CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
                   "backward: never, when-needed (where --memory forces it) or always")
       ->check(CLI::IsMember({"never", "when-needed", "always"}))
       ->type_name("NAME");
+}
+
+CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
+  return app.add_flag("--optimizer-in-schedule", in_schedule,
+                      "Update without a barrier: each rank at once, to be put right if the norm of "
+                      "all gradients asks for it; changes no bit");
 }
 
 void add_pipeline(CLI::App& app, TrainOptions& options) {
@@ -185,6 +154,7 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("SIZE")
       ->group(group);
   add_recompute(app, options.recompute)->group(group);
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule)->group(group);
   app.add_option("--profile", options.profile,
                  "What layers cost: measure (on this machine, first), estimate, or a file")
       ->type_name("NAME|FILE")
@@ -201,6 +171,9 @@ void add_pipeline(CLI::App& app, TrainOptions& options) {
       ->type_name("NAME")
       ->group(group);
   app.add_option("--chaos-seed", options.chaos_seed, "Repeat the delays of a run with chaos")
+      ->group(group);
+  app.add_flag("--cuda-graph", options.cuda_graph,
+               "Capture a step into a CUDA graph and launch that; not with dropout or --trace")
       ->group(group);
 }
 
@@ -254,22 +227,9 @@ CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   return train;
 }
 
-void add_published(CLI::App& app, PlanCommandOptions& options) {
-  std::string names;
-  for (const nn::NamedModel& model : nn::named_models()) {
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
-  }
-  app.add_option("--model", options.named, "A published one: " + names)
-      ->type_name("NAME")
-      ->group(kModel);
-  app.add_option("--model-context", options.named_context,
-                 "Tokens in a row of that; 0: as published")
-      ->group(kModel);
-}
-
 // What a plan depends on besides schedule and size.
 void add_planning(CLI::App& app, PlanCommandOptions& options, const char* group) {
-  add_published(app, options);
+  add_published(app, options.named, options.named_context);
   add_model(app, options.model);
   app.add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
       ->type_name("LIST")
@@ -297,6 +257,7 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--chunks", options.chunks, "Stages of each rank");
   plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");
   plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
+  add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
   add_planning(*plan, options, kUngrouped);
   plan->add_flag("--json", options.json, "Print the plan as JSON");
   return plan;
@@ -373,6 +334,8 @@ void add_step(CLI::App& app, SimulateOptions& options, const char* times) {
   app.add_option("--transfer", options.transfer, "Time of a transfer from one rank to another")
       ->group(times);
   app.add_option("--host", options.host, "Time in which a host enqueues an action")->group(times);
+  app.add_option("--steps", options.steps, "Steps in a row");
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule);
 }
 
 CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
@@ -409,7 +372,7 @@ std::string given_of(const CLI::App& app, std::initializer_list<std::string> gro
 
 // Whether a plan gives the times.
 bool asks_for_plan(const CLI::App& render) {
-  const std::string plan = given_of(render, {kModel, kPlan});
+  const std::string plan = given_of(render, {"Model", kPlan});
   const std::string time = given_of(render, {kTimes});
   if (!plan.empty() && !time.empty()) {
     throw InvalidArgument(
@@ -473,7 +436,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
   }
   throw InvalidArgument(
       fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
-                  "simulate, render and devices",
+                  "simulate, render, devices and bench",
                   arguments.front()));
 }
 
@@ -514,6 +477,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* simulate = add_simulate(app, invocation.simulate);
   CLI::App* render = add_render(app, invocation.render);
   CLI::App* devices = add_devices(app, invocation.devices);
+  CLI::App* bench = add_bench(app, invocation.bench);
   check_command(app, arguments);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -550,6 +514,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
                        : chosen == simulate ? Command::simulate
                        : chosen == render   ? Command::render
                        : chosen == devices  ? Command::devices
+                       : chosen == bench    ? Command::bench
                                             : Command::prove;
   return invocation;
 }

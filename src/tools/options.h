@@ -9,22 +9,11 @@
 
 #include "lockflight/schedule/schedule.h"
 #include "lockflight/train/learning_rate.h"
+#include "tools/bench_options.h"
+#include "tools/model_options.h"
 #include "tools/schedule_file.h"
 
 namespace lockflight::tools {
-
-struct ModelOptions {
-  std::int64_t layers = 4;  ///< transformer blocks
-  std::int64_t width = 128;
-  std::int64_t heads = 4;
-  std::int64_t context = 128;
-  std::int64_t vocabulary = 0;  ///< 0: by the data, 256 for text and 50257 for .bin
-  double dropout = 0;
-  bool tied = false;
-  std::string dtype = "f32";  ///< of activations and products: f32 or bf16
-
-  friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
-};
 
 /// What an update is made of: with the model and the data, all that the weights depend on.
 struct UpdateOptions {
@@ -60,12 +49,14 @@ struct TrainOptions {
   std::string split = "auto";
   std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
   std::string device = "auto";
   int threads_per_rank = 1;
   std::string streams = "worker";
   std::optional<std::uint64_t> chaos_seed;
+  bool cuda_graph = false;
 
   std::int64_t validate_every = 100;
   std::int64_t validation_rows = 64;
@@ -126,6 +117,7 @@ struct PlanCommandOptions {
   std::int64_t micro_batch_rows = 1;
   std::string memory;               ///< empty: of the device
   std::string recompute = "never";  ///< or when-needed, always
+  bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
   bool json = false;
@@ -142,6 +134,8 @@ struct SimulateOptions {
   double weight_gradient = 1;
   double transfer = 0;  ///< of one boundary from rank to rank
   double host = 0;      ///< for a host to enqueue an action
+  int steps = 1;        ///< in a row
+  bool optimizer_in_schedule = false;
   bool json = false;
 };
 
@@ -168,7 +162,8 @@ enum class Command : std::uint8_t {
   prove,
   simulate,
   render,
-  devices
+  devices,
+  bench
 };
 
 /// One of these; the options of the others are not looked at.
@@ -183,6 +178,7 @@ struct Invocation {
   SimulateOptions simulate;
   RenderOptions render;
   DevicesOptions devices;
+  BenchOptions bench;
 };
 
 /// Reads the words after the program's name, and the file that --config names: what stands on the

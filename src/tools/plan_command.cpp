@@ -69,7 +69,8 @@ PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model
                    .device = plan::device_profile(options.device_profile),
                    .memory_limit_bytes = parse_bytes("--memory", options.memory),
                    .recompute = parse_recompute(options.recompute),
-                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2};
+                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2,
+                   .lower = lower_options(options.optimizer_in_schedule)};
   if (options.memory.empty()) {
     plan.memory_limit_bytes = plan.device.memory_bytes;
   }

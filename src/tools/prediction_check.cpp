@@ -1,23 +1,14 @@
 #include "tools/prediction_check.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "tools/statistics.h"
 
 namespace lockflight::tools {
 namespace {
 
 using schedule::ActionKind;
-
-double median(std::vector<double> values) {
-  if (values.empty()) {
-    return 0;
-  }
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 double expected(const StagePlan& stage, ActionKind kind) {
   switch (kind) {

@@ -5,18 +5,19 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/render.h"
 #include "lockflight/plan/simulate.h"
+#include "lockflight/plan/unroll.h"
 #include "plan/memory_curve.h"
 #include "plan/predict.h"
 #include "tools/check_options.h"
 #include "tools/plan_command.h"
 #include "tools/schedule_option.h"
 #include "tools/simulation_subject.h"
-#include "tools/step_json.h"
 #include "train/file.h"
 
 namespace lockflight::tools {
@@ -32,13 +33,20 @@ void check(const RenderOptions& options) {
     throw InvalidArgument(
         "render: --json and the picture would both be printed; give the picture a file with -o");
   }
+  if (options.planned && options.step.steps != 1) {
+    throw InvalidArgument(
+        fmt::format("render: --steps is {}, but of a plan one step is drawn; leave out --steps, or "
+                    "give times in the place of a model",
+                    options.step.steps));
+  }
 }
 
 // By the times of the options.
 Drawn simulated(const SimulateOptions& options) {
   auto [schedule, program, costs] = simulation_subject(options, "render");
   return {.schedule = std::move(schedule),
-          .step = plan::simulate(program, costs, {.spans = true, .memory = true})};
+          .step = plan::simulate(plan::unroll(program, options.steps), costs,
+                                 {.spans = true, .memory = true})};
 }
 
 // By what the model's layers take on the device, with the bytes of the plan's memory.
@@ -51,6 +59,7 @@ Drawn planned(const RenderOptions& options) {
   wanted.given = {.ranks = options.step.ranks,
                   .micro_batches = options.step.micro_batches,
                   .chunks = options.step.chunks};
+  wanted.optimizer_in_schedule = options.step.optimizer_in_schedule;
   take_schedule_file(wanted);
   check(wanted);
   nn::Model model = model_of(wanted);
@@ -88,8 +97,14 @@ void run_render(const RenderOptions& options, const Console& console) {
   }
   train::replace_file(options.out, picture);
   if (options.json) {
-    nlohmann::ordered_json object = step_as_json(schedule, step);
-    object["file"] = options.out;
+    nlohmann::ordered_json object = {
+        {"file", options.out},           {"schedule", schedule.name},
+        {"stages", schedule.stages()},   {"micro_batches", schedule.micro_batches},
+        {"makespan", step.makespan},     {"idle_barrier", step.idle_barrier()},
+        {"idle_span", step.idle_span()}, {"peak_activations", nlohmann::ordered_json::array()}};
+    for (const plan::SimulatedRank& rank : step.ranks) {
+      object["peak_activations"].push_back(rank.peak_activations);
+    }
     console.print(object.dump() + "\n");
   }
 }

@@ -10,7 +10,9 @@
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 #include "lockflight/schedule/timetable.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 
 namespace lockflight::tools {
@@ -55,6 +57,16 @@ schedule::StageTimes usual_times() {
   return {.forward = 1, .input_gradient = 1, .weight_gradient = 1};
 }
 
+schedule::Schedule make(const ScheduleOptions& options) {
+  if (schedule::is_auto(options.name)) {
+    return auto_schedule({.ranks = options.ranks,
+                          .micro_batches = options.micro_batches,
+                          .stages_per_rank = options.chunks,
+                          .times = usual_times()});
+  }
+  return schedule::make_schedule(options.name, size_of(options));
+}
+
 nlohmann::json as_json(const schedule::Schedule& schedule) {
   nlohmann::json rows = nlohmann::json::array();
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
@@ -91,7 +103,7 @@ void run_schedule(const ScheduleOptions& options, const Console& console) {
     console.print(options.format == "json" ? list_as_json().dump() + "\n" : list_as_text());
     return;
   }
-  const schedule::Schedule schedule = schedule::make_schedule(options.name, size_of(options));
+  const schedule::Schedule schedule = make(options);
   if (options.format == "csv") {
     console.print(schedule::write_csv(schedule));
   } else if (options.format == "csv-comms") {

@@ -7,15 +7,21 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
+#include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
 #include "tools/schedule_file.h"
+#include "tools/schedule_option.h"
+#include "tools/split.h"
 
 namespace lockflight::tools {
 namespace {
 
 constexpr int kRanks = 4;
 constexpr int kMicroBatches = 8;
+constexpr int kMostSteps = 1000;
 
 void check_time(std::string_view name, double value) {
   if (!(value >= 0) || std::isinf(value)) {
@@ -33,20 +39,40 @@ void check(const SimulateOptions& options, std::string_view command) {
   check_time("--weight-gradient", options.weight_gradient);
   check_time("--transfer", options.transfer);
   check_time("--host", options.host);
+  if (options.steps < 1 || options.steps > kMostSteps) {
+    throw InvalidArgument(
+        fmt::format("--steps is {}; it must be from 1 to {}", options.steps, kMostSteps));
+  }
+}
+
+EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
+  return {.ranks = size.ranks,
+          .micro_batches = size.micro_batches,
+          .stages_per_rank = size.stages_per_rank,
+          .times = {.forward = options.forward,
+                    .input_gradient = options.input_gradient,
+                    .weight_gradient = options.weight_gradient},
+          .transfer = options.transfer};
 }
 
 RunnableFile named_or_read(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
-    return read_runnable_file(
+    RunnableFile file = read_runnable_file(
         options.schedule,
         {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
+    if (options.optimizer_in_schedule) {
+      file.program = plan::program_of(file.schedule, {}, lower_options(true));
+    }
+    return file;
   }
   const schedule::PipelineSize size{.ranks = options.ranks.value_or(kRanks),
                                     .micro_batches = options.micro_batches.value_or(kMicroBatches),
                                     .stages_per_rank = options.chunks.value_or(1)};
   check_size(size);
-  schedule::Schedule schedule = schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {});
+  schedule::Schedule schedule = schedule::is_auto(options.schedule)
+                                    ? auto_schedule(pipeline_of(options, size))
+                                    : schedule::make_schedule(options.schedule, size);
+  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 

@@ -62,6 +62,11 @@ std::vector<int> parse_split(std::string_view text, int stages, std::int64_t lay
   return split;
 }
 
+plan::LowerOptions lower_options(bool optimizer_in_schedule) {
+  return {.optimizer = optimizer_in_schedule ? plan::OptimizerPlace::in_schedule
+                                             : plan::OptimizerPlace::after_step};
+}
+
 Recomputation parse_recompute(std::string_view text) {
   return text == "always"        ? Recomputation::always
          : text == "when-needed" ? Recomputation::when_needed

@@ -23,4 +23,7 @@ std::vector<int> parse_split(std::string_view text, int stages, std::int64_t lay
 /// "never", "when-needed" or "always".
 Recomputation parse_recompute(std::string_view text);
 
+/// --optimizer-in-schedule.
+plan::LowerOptions lower_options(bool optimizer_in_schedule);
+
 }  // namespace lockflight::tools

@@ -35,6 +35,7 @@ namespace lockflight::tools {
 namespace {
 
 constexpr double kSampleTemperature = 0.8;
+constexpr std::int64_t kMostInARow = 16;  // steps between two looks for a signal
 
 using Clock = std::chrono::steady_clock;
 
@@ -99,7 +100,8 @@ PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& w
       .profile = profile_of(options, model, world),
       .memory_limit_bytes = parse_bytes("--memory", options.memory),
       .recompute = parse_recompute(options.recompute),
-      .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2};
+      .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2,
+      .lower = lower_options(options.optimizer_in_schedule)};
 }
 
 std::unique_ptr<train::Optimizer> make_optimizer(const ParameterSet& parameters,
@@ -139,7 +141,11 @@ class TrainRun {
     const Interrupt interrupt;
     begin();
     while (step() < last_step_ && interrupt.signal() == 0) {
-      train_step();
+      if (options_.optimizer_in_schedule) {
+        train_steps();
+      } else {
+        train_step();
+      }
     }
     const int signal = interrupt.signal();
     finish(signal);
@@ -155,10 +161,16 @@ class TrainRun {
   static Pipeline make_pipeline(World& world, const TrainOptions& options) {
     nn::Model model = build_model(options.model);
     const Plan plan = make_plan(model, world, plan_options(options, model, world));
-    return {world, std::move(model), plan, {.seed = options.update.seed}};
+    return {world,
+            std::move(model),
+            plan,
+            {.seed = options.update.seed,
+             .timeline = !options.cuda_graph,
+             .cuda_graph = options.cuda_graph}};
   }
 
   std::int64_t step() const { return pipeline_.step(); }
+  bool measures() const { return !options_.cuda_graph; }
 
   void begin() {
     if (options_.resume) {
@@ -198,7 +210,7 @@ class TrainRun {
     optimizer_->step();
     seconds_ += seconds_since(begin);
     // The first step of a run warms caches up and tells nothing about the others.
-    if (number > first_step_ || number + 1 == options_.update.steps) {
+    if (measures() && (number > first_step_ || number + 1 == options_.update.steps)) {
       idle_sum_ += pipeline_.timeline().idle_share();
       ++idle_steps_;
       prediction_check_.add(pipeline_.timeline());
@@ -208,9 +220,43 @@ class TrainRun {
     report_.step(progress());
   }
 
+  // All up to where something is to be done between two steps, or to be shown.
+  void train_steps() {
+    std::vector<Batch> batches;
+    std::vector<StepInput> inputs;
+    const std::int64_t first = step();
+    std::int64_t end = first;
+    do {
+      batches.push_back(data_.at(static_cast<std::uint32_t>(end++)));
+    } while (end < last_step_ && !due(options_.validate_every, end) &&
+             !due(options_.save_every, end) && !due(options_.log_every, end) &&
+             end - first < kMostInARow);
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      const auto number = first + static_cast<std::int64_t>(i);
+      inputs.push_back(
+          {.batch = &batches[i], .learning_rate = options_.update.learning_rates().at(number)});
+    }
+    const auto begin = Clock::now();
+    std::int64_t number = first;
+    optimizer_->train(inputs, [&](const StepResult& result, double /*norm*/) {
+      loss_ = result.loss;
+      const Timeline timeline = pipeline_.timeline().of_step(static_cast<std::uint32_t>(number));
+      prediction_check_.add(timeline);
+      outputs_->add_step(number++, result.loss, timeline);
+    });
+    seconds_ += seconds_since(begin);
+    idle_sum_ += pipeline_.timeline().idle_share();
+    ++idle_steps_;
+    validate_and_save();
+    report_.step(progress());
+  }
+
+  bool due(std::int64_t every, std::int64_t step) const {
+    return every > 0 && (step == last_step_ || step % every == 0);
+  }
+
   void validate_and_save() {
-    const bool last = step() == last_step_;
-    const auto due = [&](std::int64_t every) { return every > 0 && (last || step() % every == 0); };
+    const auto due = [&](std::int64_t every) { return this->due(every, step()); };
     if (due(options_.validate_every) && data_.has_validation()) {
       validation_loss_ = pipeline_.evaluate(data_.validation());
       outputs_->add_validation(step(), *validation_loss_);
@@ -235,7 +281,7 @@ class TrainRun {
             .loss = *loss_,
             .validation_loss = validation_loss_,
             .tokens_per_second = done * tokens / seconds_,
-            .bubble = pipeline_.timeline().idle_share(),
+            .bubble = measures() ? std::optional(pipeline_.timeline().idle_share()) : std::nullopt,
             .seconds_left = train::time_left(first_step_, step(), options_.update.steps,
                                              seconds_since(begin_))};
   }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,9 +14,11 @@
 #include "lockflight/ops/adamw.h"
 #include "lockflight/ops/clip_scale.h"
 #include "lockflight/ops/elementwise.h"
+#include "lockflight/ops/post_validation.h"
 #include "lockflight/ops/reduce.h"
 #include "lockflight/ops/sgd.h"
 #include "lockflight/plan/program.h"
+#include "train/post_validation.h"
 
 namespace lockflight::train {
 namespace {
@@ -59,6 +62,7 @@ class Optimizer::Impl {
     TensorView scale;
     float learning_rate;
     std::int64_t number;  // counted from 1
+    bool zero_gradient;
   };
 
   struct Scratch {
@@ -85,21 +89,37 @@ class Optimizer::Impl {
         }
       }
     }
-    sums_.resize(entries.size());
+    sums_.assign(static_cast<std::size_t>(parameters.ranks()), std::vector<double>(entries.size()));
     scratch_.resize(static_cast<std::size_t>(parameters.ranks()));
+    validations_.resize(static_cast<std::size_t>(parameters.ranks()));
     parameters.on_each_rank([this](RankContext& context) { allocate(context); });
   }
 
   double step() {
-    parameters_->update({.gradient_norm = [this](RankContext& context) { sum_squares(context); },
-                         .update = [this](RankContext& context) { apply(context); }});
-    const double norm = std::sqrt(std::accumulate(sums_.begin(), sums_.end(), 0.0));
-    if (!std::isfinite(norm)) {
-      refuse(norm);
+    rates_ = {rule_.learning_rate};
+    parameters_->update(work());
+    return finish_step(sums_.front());
+  }
+
+  void train(std::span<const StepInput> steps,
+             const std::function<void(const StepResult&, double)>& done) {
+    rates_.clear();
+    for (const StepInput& step : steps) {
+      check_rate(rule_.name, static_cast<float>(step.learning_rate));
+      rates_.push_back(static_cast<float>(step.learning_rate));
     }
-    ++updates;
-    parameters_->count_step();
-    return norm;
+    sums_of_steps_.clear();
+    if (steps.empty()) {
+      return;
+    }
+    const std::vector<StepResult> results = parameters_->train(steps, work());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      rule_.learning_rate = rates_[i];
+      const double norm = finish_step(sums_of_steps_[i]);
+      if (done) {
+        done(results[i], norm);
+      }
+    }
   }
 
   std::vector<float> read_back(std::size_t state) const {
@@ -149,54 +169,145 @@ class Optimizer::Impl {
         ops::fill(context.stream, kept_[i].back(), 0.0F);
       }
     }
+    if (parameters_->in_schedule()) {
+      validations_[context.rank].emplace(context, std::ssize(entries), updated_on(context.rank));
+      return;
+    }
     scratch_[context.rank] = {
         .sums = context.device.empty({{static_cast<std::int64_t>(entries.size())}, DType::f64}),
         .scale = context.device.empty({{}, DType::f32})};
   }
 
-  void sum_squares(RankContext& context) {
+  // What an update of the rank changes.
+  std::vector<TensorView> updated_on(int rank) const {
+    const auto entries = parameters_->entries();
+    std::vector<TensorView> updated;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].rank == rank) {
+        updated.push_back(entries[i].parameter->value());
+        updated.insert(updated.end(), kept_[i].begin(), kept_[i].end());
+      }
+    }
+    return updated;
+  }
+
+  // Zero for what lies on other ranks.
+  void sum_squares(RankContext& context, const TensorView& sums) {
     Stream& stream = context.stream;
     const auto entries = parameters_->entries();
     const auto count = static_cast<std::int64_t>(entries.size());
-    const Tensor& sums = scratch_[context.rank].sums;
     fill_with_zeros(stream, sums);
     for (std::int64_t i = 0; i < count; ++i) {
       const ParameterSet::Entry& entry = entries[i];
       if (entry.rank == context.rank && entry.tied_to < 0) {
-        ops::sum_of_squares(stream, sums.view().slice(i, 1).reshaped({}), entry.parameter->grad());
+        ops::sum_of_squares(stream, sums.slice(i, 1).reshaped({}), entry.parameter->grad());
       }
     }
+  }
+
+  void find_norm(RankContext& context) {
+    Stream& stream = context.stream;
+    const Tensor& sums = scratch_[context.rank].sums;
+    sum_squares(context, sums);
     // Every sum is zero on all ranks but one, so adding them up is exact.
     std::vector<int> ranks(static_cast<std::size_t>(context.ranks));
     std::iota(ranks.begin(), ranks.end(), 0);
     context.transport.all_reduce(stream, sums, ranks, plan::kNormChannel);
-    ops::clip_scale(
-        stream, scratch_[context.rank].scale, sums,
-        rule_.clip_norm > 0 ? rule_.clip_norm : std::numeric_limits<double>::infinity());
+    ops::clip_scale(stream, scratch_[context.rank].scale, sums, max_norm());
+    read(context, sums);
+  }
+
+  void read(RankContext& context, const TensorView& sums) {
+    context.stream.download(sums_[context.rank].data(), sums);
+  }
+
+  static double norm_of(const std::vector<double>& sums) {
+    return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+  }
+
+  plan::Verdict verdict(const RankContext& context) {
+    const std::vector<double>& sums = sums_[context.rank];
     if (context.rank == 0) {
-      stream.download(sums_.data(), sums);
+      sums_of_steps_.push_back(sums);
+    }
+    const double norm = norm_of(sums);
+    return !std::isfinite(norm) ? plan::Verdict::refused
+           : norm <= max_norm() ? plan::Verdict::accepted
+                                : plan::Verdict::amended;
+  }
+
+  // Counts an update, or says why there was none.
+  double finish_step(const std::vector<double>& sums) {
+    const double norm = norm_of(sums);
+    if (!std::isfinite(norm)) {
+      refuse(norm, sums);
+    }
+    ++updates;
+    parameters_->count_step();
+    return norm;
+  }
+
+  UpdateWork work() {
+    const auto sums_on = [this](int rank) { return validations_[rank]->sums(); };
+    return {.gradient_norm = [this](RankContext& context) { find_norm(context); },
+            .update = [this](RankContext& context) { update(context); },
+            .gradient_sums =
+                [this, sums_on](RankContext& context) {
+                  sum_squares(context, sums_on(context.rank).known);
+                },
+            .add_sums =
+                [sums_on](RankContext& context) {
+                  const plan::RankSums sums = sums_on(context.rank);
+                  ops::add_sums(context.stream, sums.known, sums.received);
+                },
+            .read_sums =
+                [this, sums_on](RankContext& context) { read(context, sums_on(context.rank).all); },
+            .validate = [this](RankContext& context) { validate(context); },
+            .sums = sums_on,
+            .verdict = [this](const RankContext& context) { return verdict(context); }};
+  }
+
+  double max_norm() const {
+    return rule_.clip_norm > 0 ? rule_.clip_norm : std::numeric_limits<double>::infinity();
+  }
+
+  void update(RankContext& context) {
+    if (parameters_->in_schedule()) {
+      PostValidation& validation = *validations_[context.rank];
+      apply(context, validation.begin(context.stream, max_norm()), validation.certain());
+    } else {
+      apply(context, scratch_[context.rank].scale, true);
     }
   }
 
-  void apply(RankContext& context) {
+  void validate(RankContext& context) {
+    PostValidation& validation = *validations_[context.rank];
+    if (!validation.certain()) {
+      apply(context, validation.amend(context.stream, max_norm()), true);
+    }
+  }
+
+  void apply(RankContext& context, const TensorView& scale, bool zero_gradient) {
     const auto entries = parameters_->entries();
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (entries[i].rank == context.rank) {
-        rule_.apply(context.stream, {.parameter = *entries[i].parameter,
-                                     .kept = kept_[i],
-                                     .scale = scratch_[context.rank].scale,
-                                     .learning_rate = rule_.learning_rate,
-                                     .number = updates + 1});
+        rule_.apply(context.stream,
+                    {.parameter = *entries[i].parameter,
+                     .kept = kept_[i],
+                     .scale = scale,
+                     .learning_rate = rates_[context.step],
+                     .number = updates + 1 + static_cast<std::int64_t>(context.step),
+                     .zero_gradient = zero_gradient});
         entries[i].parameter->refresh(context.stream);
       }
     }
   }
 
   // The operations have left everything but the gradients alone: see ops::adamw, gradient_scale.
-  [[noreturn]] void refuse(double norm) const {
+  [[noreturn]] void refuse(double norm, const std::vector<double>& sums) const {
     std::string culprit = "all of them together";
-    for (std::size_t i = 0; i < sums_.size(); ++i) {
-      if (!std::isfinite(sums_[i])) {
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      if (!std::isfinite(sums[i])) {
         culprit = parameters_->entries()[i].parameter->name();
         break;
       }
@@ -211,8 +322,11 @@ class Optimizer::Impl {
   Rule rule_;
   std::vector<std::vector<Tensor>> kept_;  // of every entry, on its rank
   std::vector<State> states_;
-  std::vector<double> sums_;      // of every entry
-  std::vector<Scratch> scratch_;  // of every rank
+  std::vector<std::vector<double>> sums_;           // of every rank, all entries
+  std::vector<std::vector<double>> sums_of_steps_;  // of one call
+  std::vector<float> rates_;                        // of the steps of one call
+  std::vector<Scratch> scratch_;  // of every rank, if it meets the others for the norm
+  std::vector<std::optional<PostValidation>> validations_;  // of every rank, if it does not
 };
 
 Optimizer::Optimizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -220,6 +334,12 @@ Optimizer::~Optimizer() = default;
 Optimizer::Optimizer(Optimizer&&) noexcept = default;
 
 double Optimizer::step() { return impl_->step(); }
+
+void Optimizer::train(std::span<const StepInput> steps,
+                      const std::function<void(const StepResult&, double)>& done) {
+  impl_->train(steps, done);
+}
+
 float Optimizer::learning_rate() const { return impl_->rule().learning_rate; }
 
 void Optimizer::set_learning_rate(double rate) {
@@ -264,7 +384,7 @@ AdamW::AdamW(const ParameterSet& parameters, const AdamWOptions& options)
                       .epsilon = options.epsilon,
                       .weight_decay = update.parameter.decays() ? options.weight_decay : 0.0F,
                       .step = update.number,
-                      .zero_gradient = true});
+                      .zero_gradient = update.zero_gradient});
         };
         return std::make_unique<Impl>(
             parameters, Impl::Rule{.name = name,
@@ -292,7 +412,7 @@ Sgd::Sgd(const ParameterSet& parameters, const SgdOptions& options)
                    {.learning_rate = update.learning_rate,
                     .momentum = options.momentum,
                     .weight_decay = update.parameter.decays() ? options.weight_decay : 0.0F,
-                    .zero_gradient = true});
+                    .zero_gradient = update.zero_gradient});
         };
         return std::make_unique<Impl>(
             parameters, Impl::Rule{.name = name,

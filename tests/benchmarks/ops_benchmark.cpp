@@ -24,7 +24,6 @@
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
 
-#include "benchmarks/fma_canary.h"
 #include "ops/cpu/adamw.h"
 #include "ops/cpu/attention.h"
 #include "ops/cpu/cross_entropy.h"
@@ -35,6 +34,7 @@
 #include "ops/cpu/layer_norm.h"
 #include "ops/cpu/matmul.h"
 #include "ops/cpu/reduce.h"
+#include "tools/fma_canary.h"
 
 namespace lockflight::benchmarks {
 namespace {
@@ -42,6 +42,7 @@ namespace {
 using ops::cpu::MatmulShape;
 using ops::cpu::MatrixShape;
 using ops::cpu::Team;
+using tools::fma_flops_per_second;
 
 constexpr std::int64_t kLayers = 6;
 constexpr std::int64_t B = 2;

@@ -14,11 +14,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "benchmarks/fma_canary.h"
 #include "lockflight/lockflight.h"
+#include "tools/fma_canary.h"
 
 namespace lockflight {
 namespace {
@@ -43,19 +42,7 @@ double median(std::vector<double> values) {
 }
 
 // GFLOP/s of pure multiply-adds on `threads` cores at once, together.
-double fma_rate(int threads) {
-  std::vector<double> rates(static_cast<std::size_t>(threads));
-  std::vector<std::thread> workers;
-  for (int i = 0; i < threads; ++i) {
-    workers.emplace_back([&rates, i] { rates[i] = benchmarks::fma_flops_per_second() * 1e-9; });
-  }
-  double sum = 0;
-  for (int i = 0; i < threads; ++i) {
-    workers[i].join();
-    sum += rates[i];
-  }
-  return sum;
-}
+double fma_rate(int threads) { return tools::fma_flops_per_second(threads) * 1e-9; }
 
 Batch random_batch(std::int64_t rows) {
   const TensorSpec spec{{rows, kContext}, DType::i32};

@@ -89,6 +89,26 @@ TEST_P(DeviceTest, EventsOrderStreams) {
   EXPECT_EQ(to, from);
 }
 
+TEST_P(DeviceTest, WhatWasDownloadedInFrontOfAnEventIsThereWithIt) {
+  const auto stream = device().make_stream(StreamRole::compute);
+  const auto other = device().make_stream(StreamRole::transfer);
+  const auto event = device().make_event();
+  const Tensor tensor = device().empty(floats(300));
+  for (int round = 0; round < 5; ++round) {
+    const std::vector<float> from = numbers(300, static_cast<float>(1000 * round));
+    std::vector<float> to(300);
+    std::vector<float> later(300);
+    stream->upload(tensor, from.data());
+    stream->download(to.data(), tensor);
+    stream->record(*event);
+    stream->download(later.data(), tensor);
+    other->download(later.data(), device().empty(floats(300)));
+    device().synchronize(*event);
+    EXPECT_EQ(to, from);
+    device().synchronize();
+  }
+}
+
 TEST_P(DeviceTest, TimesAreInTheOrderOfAStream) {
   const auto stream = device().make_stream(StreamRole::compute);
   const Tensor tensor = device().empty(floats(1000));

@@ -16,6 +16,7 @@
 
 #include "device/gate.h"
 #include "device/modes.h"
+#include "lockflight/core/error.h"
 #include "lockflight/core/random.h"
 #include "lockflight/device/cpu_device.h"
 #include "lockflight/device/launch.h"
@@ -223,6 +224,39 @@ TEST_P(StreamTest, SynchronizeWithoutWorkReturns) {
   device_->synchronize();
   const auto stream = make_stream();
   device_->synchronize();
+}
+
+TEST_P(StreamTest, WaitingForAnEventWaitsForNothingElse) {
+  const auto event = device_->make_event();
+  device_->synchronize(*event);  // it was never recorded
+  const auto held = make_stream();
+  const auto stream = make_stream(StreamRole::transfer);
+  for (int round = 1; round <= 20; ++round) {
+    Gate gate;
+    gate.hold(*held);
+    int ran = 0;  // plain: the host reads it after the event alone
+    for (int i = 0; i < round; ++i) {
+      run(*stream, [&ran] { ++ran; });
+    }
+    stream->record(*event);
+    device_->synchronize(*event);
+    EXPECT_EQ(ran, round);
+    gate.open();
+    device_->synchronize();
+  }
+}
+
+TEST_P(StreamTest, WaitingForAnEventEndsWithTheDevicesFailure) {
+  const auto stream = make_stream();
+  const auto event = device_->make_event();
+  Gate gate("the gate");
+  gate.hold(*stream);
+  stream->record(*event);
+  EXPECT_THAT([&] { device_->synchronize(*event); },
+              testing::ThrowsMessage<TransportError>(testing::AllOf(
+                  testing::HasSubstr("nobody can ever arrive"), testing::HasSubstr("the gate"))));
+  EXPECT_THROW(device_->synchronize(*event), TransportError);
+  EXPECT_THROW(device_->synchronize(), TransportError);
 }
 
 TEST_P(StreamTest, ClosuresAreFreedOnceTheyHaveRun) {

@@ -71,7 +71,7 @@ TEST(MemoryCurveTest, PeaksWhereAndAsHighAsThePlanSays) {
 // What is alive at any call between the first of one compute and the first of the next.
 TEST(MemoryCurveTest, AgreesWithEveryCallCountedApart) {
   Planned p = planned("1f1b", 1, Recomputation::never);
-  const auto buffers = rehearse(p.model, p.plan.stages, training_job(p.model, p.plan));
+  const auto buffers = rehearse(p.model, p.plan.stages, training_job(p.model, p.plan)).buffers;
   for (int i = 0; i < p.plan.ranks(); ++i) {
     const auto& instructions = p.plan.program.ranks[i].instructions;
     std::map<std::size_t, std::int64_t> levels;  // by computes so far

@@ -84,7 +84,11 @@ class NaiveSimulation {
   }
   static bool is_transfer(const Instruction& instruction) {
     return instruction.opcode == Opcode::send || instruction.opcode == Opcode::recv ||
+           moves_sums(instruction) ||
            (instruction.opcode == Opcode::reduce_tied && instruction.peer >= 0);
+  }
+  static bool moves_sums(const Instruction& instruction) {
+    return instruction.opcode == Opcode::send_sums || instruction.opcode == Opcode::recv_sums;
   }
   bool finished() const {
     return std::ranges::all_of(streams_, [&](const Stream& s) {
@@ -200,8 +204,9 @@ class NaiveSimulation {
 
   std::pair<int, int> direction(const Stream& s) const {
     const Instruction& instruction = s.queue[s.next].instruction;
-    return instruction.opcode == Opcode::recv ? std::pair(instruction.peer, s.rank)
-                                              : std::pair(s.rank, instruction.peer);
+    const bool receives =
+        instruction.opcode == Opcode::recv || instruction.opcode == Opcode::recv_sums;
+    return receives ? std::pair(instruction.peer, s.rank) : std::pair(s.rank, instruction.peer);
   }
   std::vector<int> ways_of(const Stream& s) const {
     const auto [from, to] = direction(s);
@@ -216,7 +221,9 @@ class NaiveSimulation {
     const Instruction& instruction = s.queue[s.next].instruction;
     auto [from, to] = direction(s);
     double bytes = costs_.tied_bytes;
-    if (instruction.opcode == Opcode::reduce_tied) {
+    if (moves_sums(instruction)) {
+      bytes = 0;
+    } else if (instruction.opcode == Opcode::reduce_tied) {
       std::tie(from, to) = std::pair(std::min(from, to), std::max(from, to));
     } else {
       const Boundary& boundary = program_.ranks[s.rank].slots[instruction.slot];

@@ -43,6 +43,17 @@ TEST(PlanJsonTest, LoadsWhatWasSaved) {
   EXPECT_EQ(loaded.memory_limit_bytes, plan.memory_limit_bytes);
 }
 
+TEST(PlanJsonTest, KnowsWhereTheOptimizerStands) {
+  nn::Model model =
+      nn::gpt2({.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16});
+  const Plan plan = make_plan(
+      model, 3, {.micro_batches = 4, .lower = {.optimizer = plan::OptimizerPlace::in_schedule}});
+  const Plan loaded = plan_from_json(plan_to_json(plan));
+  EXPECT_EQ(to_string(loaded.program), to_string(plan.program));
+  EXPECT_TRUE(validates(loaded.program));
+  EXPECT_EQ(loaded.program.ranks[0].prologue, plan.program.ranks[0].prologue);
+}
+
 struct Contradiction {
   std::function<void(Json&)> change;
   std::string sentence;

@@ -90,14 +90,19 @@ class ProgramSimulation {
 
   static bool is_transfer(const Instruction& instruction) {
     return instruction.opcode == Opcode::send || instruction.opcode == Opcode::recv ||
+           moves_sums(instruction) ||
            (instruction.opcode == Opcode::reduce_tied && instruction.peer >= 0);
+  }
+
+  static bool moves_sums(const Instruction& instruction) {
+    return instruction.opcode == Opcode::send_sums || instruction.opcode == Opcode::recv_sums;
   }
 
   static bool are_ends(const Instruction& mine, const Instruction& theirs) {
     if (mine.opcode == Opcode::reduce_tied || theirs.opcode == Opcode::reduce_tied) {
       return mine.opcode == theirs.opcode;
     }
-    return mine.opcode != theirs.opcode;
+    return mine.opcode != theirs.opcode && moves_sums(mine) == moves_sums(theirs);
   }
 
   void count_slots() {
@@ -187,12 +192,34 @@ class ProgramSimulation {
 
   // A transfer takes the sender's bytes to the receiver's slot, whatever either calls them.
   void carry(int rank, const Instruction& mine, int other_rank, const Instruction& theirs) {
-    if (mine.opcode == Opcode::send) {
+    if (mine.opcode == Opcode::send_sums) {
+      carry_sums(rank, other_rank);
+    } else if (mine.opcode == Opcode::recv_sums) {
+      carry_sums(other_rank, rank);
+    } else if (mine.opcode == Opcode::send) {
       content_[{other_rank, theirs.slot}] = content_[{rank, mine.slot}];
     } else if (mine.opcode == Opcode::recv) {
       content_[{rank, mine.slot}] = content_[{other_rank, theirs.slot}];
     } else if (mine.slot != theirs.slot) {
       result_.wrong.push_back(to_string(mine) + " meets " + to_string(theirs));
+    }
+  }
+
+  // The ranks whose sums of squares a rank has, by what they are for.  Each set is a slot of its
+  // own for races.
+  enum Sums { kKnown = -100, kReceived, kAll };
+
+  // Those of all ranks are on the last one what it knows.
+  Sums sums_of_all(int rank) const {
+    return rank + 1 < static_cast<int>(program_.ranks.size()) ? kAll : kKnown;
+  }
+  void carry_sums(int from, int to) {
+    sums_[{to, to > from ? kReceived : kAll}] =
+        sums_[{from, to > from ? kKnown : sums_of_all(from)}];
+  }
+  void expect_all_sums(int rank, const Instruction& instruction) {
+    if (sums_[{rank, sums_of_all(rank)}].size() != program_.ranks.size()) {
+      result_.wrong.push_back(to_string(instruction) + " without the sums of all ranks");
     }
   }
 
@@ -301,9 +328,39 @@ class ProgramSimulation {
         }
         break;
       case Opcode::gradient_norm:
-      case Opcode::update:
         close_all(rank, instruction);
         ++result_.updates;
+        break;
+      case Opcode::update:
+        close_all(rank, instruction);
+        if (sums_.contains({rank, kKnown})) {
+          read(number, kKnown, instruction);
+        }
+        ++result_.updates;
+        break;
+      case Opcode::gradient_sums:
+        close_all(rank, instruction);
+        sums_[{rank, kKnown}] = {rank};
+        write(number, kKnown, instruction);
+        ++result_.updates;
+        break;
+      case Opcode::add_sums: {
+        const std::set<int>& more = sums_[{rank, kReceived}];
+        sums_[{rank, kKnown}].insert(more.begin(), more.end());
+        read(number, kReceived, instruction);
+        write(number, kKnown, instruction);
+        break;
+      }
+      case Opcode::send_sums:
+        read(number, instruction.peer > rank ? kKnown : sums_of_all(rank), instruction);
+        break;
+      case Opcode::recv_sums:
+        write(number, instruction.peer > rank ? kAll : kReceived, instruction);
+        break;
+      case Opcode::read_sums:
+      case Opcode::validate:
+        expect_all_sums(rank, instruction);
+        read(number, sums_of_all(rank), instruction);
         break;
       case Opcode::wait:
         break;
@@ -325,7 +382,8 @@ class ProgramSimulation {
       const bool reduces =
           instruction.opcode == Opcode::reduce_tied && instruction.slot == static_cast<int>(tie);
       const bool updates =
-          instruction.opcode == Opcode::gradient_norm || instruction.opcode == Opcode::update;
+          instruction.opcode == Opcode::gradient_norm || instruction.opcode == Opcode::update ||
+          instruction.opcode == Opcode::gradient_sums || instruction.opcode == Opcode::validate;
       if (here && (sums || reduces || updates)) {
         write(number, -2 - static_cast<int>(tie), instruction);
       }
@@ -367,6 +425,7 @@ class ProgramSimulation {
   std::map<std::pair<int, int>, Clock> events_;
   std::map<std::pair<int, int>, SlotState> slots_;
   std::map<std::pair<int, int>, std::optional<Boundary>> content_;  // what (rank, slot) holds
+  std::map<std::pair<int, int>, std::set<int>> sums_;               // by (rank, Sums)
   std::set<std::string> ran_;
   std::map<int, int> summed_;  // by stage
   std::set<int> closed_;       // stages whose gradients are used

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/plan/lower.h"
+#include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
 #include "plan/palette.h"
@@ -260,6 +261,21 @@ TEST(RenderTest, BothOfAnOverlappedPairShareABox) {
               1U);
   }
   EXPECT_EQ(boxes.size(), 12U);
+}
+
+TEST(RenderTest, StepsInARowHaveTheirOwnPairs) {
+  const Schedule schedule = schedule::read_csv("0F0,(0F1;0B0)OVERLAP_F_B,0B1\n1F0,1B0,1F1,1B1\n");
+  const Program program = lower(schedule, {});
+  const SimulatedStep one = simulate(program, even_costs(2), {.spans = true, .memory = true});
+  const SimulatedStep step =
+      simulate(unroll(program, 3), even_costs(2), {.spans = true, .memory = true});
+  const XmlElement root = parse_xml(render_svg(schedule, step));
+  const std::vector<SvgBox> boxes = svg_boxes(root);
+  EXPECT_EQ(boxes.size(), 3 * 8U);
+  const double step_width = 620 / step.makespan * one.makespan;
+  for (const SvgBox& box : boxes) {
+    EXPECT_LT(box.width, step_width);
+  }
 }
 
 TEST(RenderTest, DrawsTransfersWhenTheyAreAskedFor) {

@@ -33,13 +33,13 @@ INSTANTIATE_TEST_SUITE_P(On, CudaTrainingTest, ::testing::ValuesIn(gpus()),
 
 // Pipeline and optimizer of a small GPT.
 struct Training {
-  Training(const Streams& streams, int ranks)
+  Training(const Streams& streams, int ranks, DType dtype = DType::f32)
       : world(test::make_world(ranks, streams)),
-        pipeline(make(world)),
+        pipeline(make(world, dtype)),
         optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1.0F}) {}
 
-  static Pipeline make(World& world) {
-    nn::Model model = test::tiny_gpt2(true);
+  static Pipeline make(World& world, DType dtype) {
+    nn::Model model = test::tiny_gpt2(true, 0.1F, dtype);
     const Plan plan =
         make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
     return {world, std::move(model), plan, {.seed = 3}};
@@ -73,6 +73,23 @@ TEST_P(CudaTrainingTest, LosesWhatTheCpuLoses) {
   for (std::size_t i = 0; i < losses.size(); ++i) {
     EXPECT_NEAR(losses[i], expected[i], 1e-5 * std::abs(expected[i])) << i;
   }
+}
+
+// Both round to bf16 at the same places, but sum up in another order, which now and then turns a
+// last bit of 8.
+TEST_P(CudaTrainingTest, LosesInBf16WhatTheCpuLosesInBf16) {
+  const std::vector<float> expected = Training({}, 1, DType::bf16).steps(3);
+  const std::vector<float> losses = Training(GetParam(), kRanks, DType::bf16).steps(3);
+  const std::vector<float> wide = Training({}, 1).steps(3);
+  ASSERT_EQ(losses.size(), expected.size());
+  float distance = 0;
+  float distance_of_f32 = 0;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_NEAR(losses[i], expected[i], 1e-3 * std::abs(expected[i])) << i;
+    distance += std::abs(losses[i] - expected[i]);
+    distance_of_f32 += std::abs(wide[i] - expected[i]);
+  }
+  EXPECT_LT(distance, distance_of_f32);
 }
 
 // The checker of the virtual GPU would report whatever only one order makes right.

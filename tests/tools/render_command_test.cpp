@@ -56,6 +56,17 @@ TEST_F(RenderCommandTest, DrawsTheStepThatSimulateTellsOf) {
             plan::render_svg(schedule, step, {.transfers = true}));
 }
 
+TEST_F(RenderCommandTest, DrawsStepsInARowWithTheOptimizerInTheSchedule) {
+  const Words words = {"1f1b", "--ranks", "2", "--micro-batches", "3", "--steps", "2"};
+  EXPECT_THAT(printed(words), HasSubstr("makespan 24;"));  // two of (3 + 1) * 3
+  const auto json = nlohmann::json::parse(
+      run_here(Words{"simulate", "--optimizer-in-schedule", "--json"} + words).out);
+  const auto made = nlohmann::json::parse(
+      printed(words + Words{"--optimizer-in-schedule", "-o", path_, "--json"}));
+  EXPECT_EQ(made["makespan"], json["makespan"]);
+  EXPECT_LT(made["makespan"], 24);
+}
+
 TEST_F(RenderCommandTest, WritesTheFileAndSaysNothing) {
   EXPECT_EQ(printed({"gpipe", "-o", path_}), "");
   EXPECT_EQ(train::read_file(path_), printed({"gpipe"}));
@@ -120,6 +131,8 @@ TEST_F(RenderCommandTest, RefusesOptionsThatCannotWork) {
   expect_refusal({"1f1b", "--json"}, 64, "give the picture a file with -o");
   expect_refusal({"1f1b", "--model", "gpt2-124m", "--forward", "2"}, 64,
                  "--forward says how long actions take, and with --model a plan does");
+  expect_refusal({"1f1b", "--layers", "2", "--steps", "2"}, 64, "--steps is 2, but of a plan one");
+  expect_refusal({"1f1b", "--steps", "0"}, 64, "--steps is 0");
   expect_refusal({"1f1b", "--model", "gpt5"}, 64, "gpt5");
   expect_refusal({"1f1b", "--layers", "2", "--ranks", "0"}, 64, "--ranks is 0");
   expect_refusal({"1f1b", "--transfers=much"}, 64, "--transfers");

@@ -120,6 +120,22 @@ TEST_P(SameBitsTest, InBf16) {
             expected);
 }
 
+TEST_P(SameBitsTest, WithTheOptimizerInTheSchedule) {
+  for (const char* optimizer : {"adamw", "sgd"}) {
+    const Words update = {"--optimizer", optimizer, "--clip", "0.7"};
+    const Result expected = trainer_.train(model() + update);
+    for (const char* schedule : {"gpipe", "1f1b"}) {
+      for (const char* log_every : {"1", "3", "100"}) {
+        const Words words = ranks() + Words{"--schedule",  schedule,  "--optimizer-in-schedule",
+                                            "--log-every", log_every, "--profile",
+                                            "estimate"};
+        EXPECT_EQ(trainer_.train(model() + update + words), expected)
+            << testing::PrintToString(words);
+      }
+    }
+  }
+}
+
 TEST_P(SameBitsTest, WithRecomputedLayers) {
   const Result expected = trainer_.train(model());
   const Words recompute = {"--recompute", "always", "--profile", "estimate"};

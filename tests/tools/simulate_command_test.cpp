@@ -52,6 +52,27 @@ TEST(SimulateCommandTest, SharesTheTimesOfARankAmongItsStages) {
   EXPECT_EQ(json["peak_activations"], nlohmann::json({2.5, 1.5}));
 }
 
+// ZB-2p: with a barrier every step costs p - 1 more, without one ranks begin where they have ended.
+TEST(SimulateCommandTest, SimulatesStepsInARowWithAndWithoutABarrier) {
+  const train::ScratchFolder folder;
+  const std::string file = folder / "zb-2p.csv";
+  train::write_file(file,
+                    "0F0,0F1,0F2,0I0,0W0,0I1,0W1,0I2,0W2\n"
+                    "1F0,1I0,1F1,1I1,1F2,1I2,1W0,1W1,1W2\n");
+  const Words words = {file, "--steps", "3"};
+  const auto barriers = json_of(words);
+  EXPECT_EQ(barriers["steps"], 3);
+  EXPECT_EQ(barriers["makespan"], 3 * 10);
+  EXPECT_EQ(barriers["step_time"], 10);
+  const auto in_schedule = json_of(words + Words{"--optimizer-in-schedule"});
+  EXPECT_EQ(in_schedule["makespan"], 3 * 9 + 1);
+  EXPECT_EQ(in_schedule["step_time"], 9);
+  EXPECT_EQ(in_schedule["idle_span"], 0);
+  EXPECT_THAT(run_here(Words{"simulate"} + words).out,
+              HasSubstr("makespan 30 of 3 steps, one more takes 10"));
+  EXPECT_THAT(run_here({"simulate", "gpipe", "--steps", "0"}).err, HasSubstr("--steps is 0"));
+}
+
 TEST(SimulateCommandTest, TellsTransfersAndTheHostApart) {
   const auto slow_links =
       json_of({"1f1b", "--ranks", "2", "--micro-batches", "1", "--transfer", "3"});

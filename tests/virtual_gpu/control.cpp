@@ -24,6 +24,7 @@ void set_order(const std::string& order) { table()->set_order(order); }
 void set_patience(std::chrono::milliseconds patience) { table()->set_patience(patience); }
 void set_memory(std::size_t bytes) { table()->set_memory(bytes); }
 std::int64_t calls(const std::string& function) { return table()->calls(function); }
+std::map<std::string, std::int64_t> all_calls() { return table()->all_calls(); }
 void fail_call(const std::string& function, std::int64_t nth, int code) {
   table()->fail_call(function, nth, code);
 }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ inline constexpr int kNeverReturns = -2;
 
 /// How often the function was called; all functions together if the name is empty.
 std::int64_t calls(const std::string& function);
+/// The same of every function that was called, and of "kernel", below.
+std::map<std::string, std::int64_t> all_calls();
 /// The `nth` call of the function from now on, counted from 1, fails with `code`; of any function
 /// if the name is empty.  "kernel" stands for a launch that fails while it runs.
 void fail_call(const std::string& function, std::int64_t nth, int code);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ControlTable {
   void (*set_patience)(std::chrono::milliseconds patience);
   void (*set_memory)(std::size_t bytes);
   std::int64_t (*calls)(const std::string& function);
+  std::map<std::string, std::int64_t> (*all_calls)();
   void (*fail_call)(const std::string& function, std::int64_t nth, int code);
   void (*clear_faults)();
   std::int64_t (*failed_calls)();

@@ -28,6 +28,8 @@ TEST_F(FaultTest, TheNthCallOfAFunctionFails) {
   EXPECT_EQ(cudaMemsetAsync(y.data(), 0, 40, stream.get()), cudaSuccess);
   EXPECT_EQ(virtual_gpu::failed_calls(), 1);
   EXPECT_EQ(virtual_gpu::calls("cudaMemsetAsync"), 3);
+  EXPECT_EQ(virtual_gpu::all_calls().at("cudaMemsetAsync"), 3);
+  EXPECT_FALSE(virtual_gpu::all_calls().contains("cudaMemcpy"));
 }
 
 TEST_F(FaultTest, TheNthCallOfAnyFunctionFails) {

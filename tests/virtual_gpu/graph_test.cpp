@@ -256,6 +256,31 @@ TEST_F(GraphTest, TransfersAreLaunchedAnew) {
   ncclCommDestroy(comms[1]);
 }
 
+TEST_F(GraphTest, ACommunicatorThatEndsBeforeItsGraphIsReported) {
+  for (const bool planted : {true, false}) {
+    std::vector<ncclComm_t> comms(1);
+    ASSERT_EQ(ncclCommInitAll(comms.data(), 1, nullptr), ncclSuccess);
+    {
+      const Stream stream;
+      const DeviceArray<float> x(kSize);
+      const auto reduce = [&] {
+        EXPECT_EQ(
+            ncclAllReduce(x.data(), x.data(), kSize, ncclFloat32, ncclSum, comms[0], stream.get()),
+            ncclSuccess);
+      };
+      const Captured captured(stream.get(), reduce);
+      if (planted) {
+        ncclCommAbort(comms[0]);
+      }
+    }
+    if (!planted) {
+      ncclCommAbort(comms[0]);
+    }
+    EXPECT_EQ(reported_kinds(),
+              planted ? std::vector<std::string>{"nccl misuse"} : std::vector<std::string>{});
+  }
+}
+
 TEST_F(GraphTest, AGraphThatIsNeverDestroyedIsReported) {
   const auto run = [](bool planted) {
     {

@@ -65,15 +65,12 @@ class Transport {
   virtual void all_reduce(Stream& stream, const TensorView& values, const std::vector<int>& members,
                           int channel) = 0;
 
+  /// Why its operations cannot be captured into a graph: a sentence; empty if they can.
+  virtual std::string why_no_graph() const { return {}; }
+
   /// Lets every operation of all ranks that still waits, and every later one, fail with a
   /// TransportError that gives the reason.  From any thread; does not wait.
   virtual void abort(const std::string& reason) = 0;
-};
-
-/// What ranks fail with because another one failed first: never the cause.
-class AbortedError final : public TransportError {
- public:
-  using TransportError::TransportError;
 };
 
 }  // namespace lockflight

@@ -33,6 +33,14 @@ struct ThreadWorldOptions {
   CudaTransport cuda_transport = CudaTransport::automatic;
 };
 
+/// Whether NCCL did not come back from an abort, somewhere in this process.  The TransportError
+/// that says so has been thrown; what is held on the GPUs is free again when the process has ended,
+/// which it should do by std::_Exit: the libraries' own clean-up might wait for ever.
+bool nccl_is_stuck();
+
+/// Of the library NCCL: 22805 for 2.28.5.  Throws DeviceError in a build without CUDA.
+int nccl_version();
+
 /// Moves.  Must outlive the pipelines that use it.
 class World {
  public:

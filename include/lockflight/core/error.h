@@ -34,6 +34,12 @@ class TransportError : public Error {
   using Error::Error;
 };
 
+/// What ranks fail with because another one failed first: never the cause.
+class AbortedError final : public TransportError {
+ public:
+  using TransportError::TransportError;
+};
+
 /// A file could not be opened, read or written.
 class FileError : public Error {
  public:

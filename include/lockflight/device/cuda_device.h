@@ -39,6 +39,10 @@ struct CudaSupport {
 /// Looks for devices.  Does not throw.
 CudaSupport cuda_support();
 
+/// Of the library cuBLASLt, which is opened for it: 130002 for 13.0.2.  Throws DeviceError if it
+/// cannot be, or in a build without CUDA.
+int cublaslt_version();
+
 struct CudaDeviceOptions {
   /// How long a step may make no progress before the device fails.
   std::chrono::milliseconds deadline = std::chrono::minutes(5);

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -69,6 +70,19 @@ class Stream {
 /// What a stream is for: transfers are looked at first when several streams have something to do.
 enum class StreamRole : std::uint8_t { compute, transfer };
 
+/// Work that was captured, to be enqueued as a whole any number of times.
+class Graph {
+ public:
+  Graph() = default;
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  virtual ~Graph() = default;
+
+  /// Enqueues it on the first of the streams that it was captured from.  Uploads in it read the
+  /// host's memory now, downloads write it as ever.  Does not wait.
+  virtual void launch() = 0;
+};
+
 /// The first operation of a device that failed.
 struct DeviceFailure {
   std::exception_ptr error;
@@ -114,8 +128,22 @@ class Device {
   /// The same, at the action with that mark.
   virtual void fail(std::exception_ptr error, std::int32_t action) = 0;
 
+  /// Why work cannot be captured on this device: a sentence; empty if it can.
+  virtual std::string why_no_graph() const;
+  /// Calls `work`; what it enqueues on these streams of the device does not run, but becomes a
+  /// graph, which begins and ends on the first of them.  Host memory that it names must live as
+  /// long as the graph.  No event may be recorded inside and waited for outside, or the other way
+  /// round, and nothing may be timed.  Throws what `work` throws, and DeviceError if something in
+  /// it cannot be captured.
+  virtual std::unique_ptr<Graph> capture(std::span<Stream* const> streams,
+                                         const std::function<void()>& work);
+
   /// Waits until everything enqueued has run or was dropped.  Throws the first failure.
   virtual void synchronize() = 0;
+  /// Waits until the latest record of an event of the device has been reached; what was downloaded
+  /// on its stream before is there then.  No effect if it was never recorded.  Throws the first
+  /// failure.
+  virtual void synchronize(Event& event) = 0;
 
  protected:
   virtual std::byte* allocate(std::size_t bytes) = 0;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,18 +37,25 @@ class Context {
 
   bool training = true;  ///< false: dropout does nothing
   std::uint64_t seed = 0;
-  std::uint32_t step = 0;
+  std::uint32_t step = 0;   ///< layers draw by random_key, so that it is known who depends on it
   std::uint32_t layer = 0;  ///< number of the layer in the whole model
   std::uint32_t micro_batch = 0;
 
   /// The key of random numbers drawn at `site` (0 … 255) of this layer: its first dropout, its
   /// second, …
   RandomKey random_key(std::uint32_t site) const {
+    if (drawing_layer_ != nullptr) {
+      *drawing_layer_ = layer;
+    }
     return {.seed = seed, .step = step, .layer = layer | site << 24, .micro_batch = micro_batch};
   }
 
+  /// *number becomes that of the layer whenever one asks for a random_key.
+  void note_draws(std::optional<std::uint32_t>* number) { drawing_layer_ = number; }
+
  private:
   Stream* stream_;
+  std::optional<std::uint32_t>* drawing_layer_ = nullptr;
 };
 
 /// What a layer keeps between its functions for one micro-batch.  Everything left is freed after

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "lockflight/plan/program.h"
@@ -9,11 +10,23 @@
 
 namespace lockflight::plan {
 
+/// Where the update stands.
+///   after_step    All ranks meet for the norm of all gradients, then update.
+///   in_schedule   No rank waits for all others.  The sums of squares travel from rank 0 to the
+///   last
+///                 one; each rank adds its own and updates at once if what it knows so far does not
+///                 forbid it.  The sums of all then travel back, and where they ask for another
+///                 update (the gradients are to be clipped) or for none (they are not finite), a
+///                 rank takes back what it did and does that.  Results are the same to the bit.
+///                 Source: Qi et al. 2023 (arXiv:2401.10241), section 4.
+enum class OptimizerPlace : std::uint8_t { after_step, in_schedule };
+
 struct LowerOptions {
   /// How many compute actions ahead of the one that needs its bytes a receive is posted; 0: just
   /// before it. A receive posted early is there when the bytes come, so the transfer runs beside
   /// computation, but its memory is taken for as long.
   int receive_ahead = 1;
+  OptimizerPlace optimizer = OptimizerPlace::after_step;
 };
 
 /// Inserts transfers, memory and dependencies:
@@ -27,7 +40,7 @@ struct LowerOptions {
 ///     before the receiver has taken the bytes anyway, so it never holds anything up; failing such
 ///     an action, at the end of the step;
 ///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
-///     norm of all gradients and the update.
+///     norm of all gradients and the update, or with what options.optimizer says.
 /// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.
 /// Throws InvalidArgument if receive_ahead is negative; PlanError, with all findings, if the
 /// schedule is not valid or not made of F, I, W and B; if its order makes ranks wait for each other

@@ -19,7 +19,7 @@ struct RankMemory {
 
   std::size_t parameter_bytes = 0;  ///< with their working copies
   std::size_t gradient_bytes = 0;
-  std::size_t optimizer_bytes = 0;
+  std::size_t optimizer_bytes = 0;  ///< with the copies that take an update back
   std::size_t step_bytes = 0;       ///< of the block
   std::size_t step_peak_bytes = 0;  ///< largest sum of the step's tensors that are alive at once
   std::string peak_action;          ///< where that is: "2B5"

@@ -23,8 +23,11 @@ struct Boundary {
   friend auto operator<=>(const Boundary&, const Boundary&) = default;
 };
 
-/// From the first gradient_norm or update on, a rank's instructions are its update phase: it is
-/// enqueued when the optimizer steps, the rest with every forward and backward.
+/// From the first gradient_norm, gradient_sums or update on, a rank's instructions are its update
+/// phase: it is enqueued when the optimizer steps, the rest with every forward and backward.
+///
+/// The update phase is gradient_norm and update; or, where the optimizer is in the schedule, all
+/// from gradient_sums to validate: see lower.h.
 enum class Opcode : std::uint8_t {
   compute,        ///< run `action` on the compute stream
   allocate,       ///< memory for the boundary in slot `slot`, in the order of the compute stream
@@ -37,6 +40,14 @@ enum class Opcode : std::uint8_t {
                   ///< stages
   gradient_norm,  ///< the norm of all gradients of all ranks, which meet here
   update,         ///< the optimizer updates all parameters of the rank
+  gradient_sums,  ///< the sums of squares of the rank's own gradients
+  send_sums,      ///< to `peer`: the rank behind gets those of all ranks so far, the one in front
+                  ///< those of all ranks
+  recv_sums,      ///< from `peer`, the same
+  add_sums,       ///< adds those of the ranks in front to those of this one
+  read_sums,      ///< the host gets those of all ranks
+  validate,       ///< puts right what the update has done without knowing the sums of all ranks,
+                  ///< which the host has when `event` is recorded
 };
 
 struct Instruction {
@@ -57,10 +68,14 @@ struct StreamUse {
   bool sends = false;
 };
 
+/// Where the optimizer is in the schedule, the first `prologue` instructions of a step may run
+/// before the `validate` of the step in front of it: they compute forwards, and what they send is
+/// received in the prologue of another rank.
 struct RankProgram {
   std::vector<StreamUse> streams;
   std::vector<Boundary> slots;
   int events = 0;
+  std::size_t prologue = 0;
   std::vector<Instruction> instructions;
 };
 
@@ -82,8 +97,14 @@ struct Program {
 /// 0 on.
 inline constexpr int kNormChannel = -1;
 
+/// Whether the optimizer is in the schedule.
+bool validates(const Program& program);
+
 /// The position of a rank's first instruction of the update phase; their number if it has none.
 std::size_t update_phase(const RankProgram& rank);
+/// The position behind its update, where the instructions begin that validate it; their number if
+/// there are none.
+std::size_t validation_phase(const RankProgram& rank);
 
 /// "0SEND_F3", "1RECV_B0": the action of a transfer of that boundary, in PyTorch's letters.
 schedule::Action send_action(const Boundary& boundary);

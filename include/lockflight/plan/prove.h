@@ -16,6 +16,7 @@
 // these that touch the same buffer, one writing, must be ordered by stream order and by records and
 // waits of that rank.  What only a transfer's other end would order is refused: that is
 // conservative, and makes the clocks as small as the rank has streams.
+// The sums of squares of a rank, those it receives and those of all ranks are buffers like slots.
 // Since memory changes hands on stream 0 in the host's order, this holds for bytes, too: whichever
 // placement gives buffers that live at the same time, in the host's order, bytes of their own.
 
@@ -72,6 +73,9 @@ struct Proof {
 ///              gradient; one norm and one update after all of it; no slot left over
 ///   deadlock   every stream drains; if not, every circle of streams that wait for each other
 ///   race       see above
+///   chain      where the optimizer is in the schedule: prologues send only what prologues receive,
+///              and two steps in a row have no deadlock and no race, whether the update between
+///              them is accepted or amended: see unroll
 /// Time and memory are linear in the instructions, but for the product of a rank's streams and
 /// waits.
 Proof prove(const Program& program);

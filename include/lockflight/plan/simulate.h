@@ -63,7 +63,8 @@ struct SimulatedRank {
   double begin = 0;      ///< of the first F, I, W or B
   double end = 0;        ///< of the last one
   double computing = 0;  ///< in F, I, W and B
-  double busy = 0;       ///< computing, and in the update
+  double busy = 0;       ///< computing, and in updates
+  double updating = 0;   ///< in updates between begin and end, where several steps are simulated
   IdleTime idle;
   double peak_activations = 0;      ///< in micro-batches through all stages of the rank
   std::int64_t peak_bytes = 0;      ///< saved for backwards

@@ -18,13 +18,14 @@ struct TimelineSpan {
   int channel = -1;           ///< transfers only: spans of one channel and tag belong together
   std::int64_t begin_ns = 0;  ///< since the world was made
   std::int64_t end_ns = 0;
+  std::uint32_t step = 0;
 };
 
-/// Of one step.
+/// Of one step, or of several in a row.  Forwards that were thrown away are not in it.
 struct Timeline {
   int ranks = 0;
   std::vector<TimelineSpan> spans;
-  std::vector<std::int64_t> host_ns = {};  ///< for every rank: in which its host thread enqueued
+  std::vector<std::int64_t> host_ns;  ///< for every rank: in which its host thread enqueued
 
   /// From the first begin to the last end of any compute action.
   std::int64_t makespan_ns() const;
@@ -40,6 +41,8 @@ struct Timeline {
   /// What a host needs to enqueue an F, I, W or B with all that belongs to it, on the average; none
   /// if it was not measured.
   std::optional<double> host_ns_per_action() const;
+  /// The spans of one step.
+  Timeline of_step(std::uint32_t step) const;
 };
 
 }  // namespace lockflight

@@ -41,7 +41,8 @@ Transcription transcribe(const schedule::Schedule& schedule,
                          const std::vector<TiedStages>& ties = {}, std::string_view text = {});
 
 /// The program that runs a schedule of either dialect: transcribed if it holds transfers, lowered
-/// if it does not.  Throws as these two do.
+/// if it does not.  Where the optimizer is in the schedule, the former has no prologue, since its
+/// transfers have their places.  Throws as these two do.
 Program program_of(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
                    const LowerOptions& options = {});
 

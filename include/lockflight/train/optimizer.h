@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -49,6 +50,15 @@ class Optimizer {
   /// Throws Error if that norm is not finite: weights, state and step are then as before, the
   /// gradients are zero, and training may go on with the next step.
   double step();
+
+  /// Forwards, backwards and updates for several batches, each with its learning rate, to the same
+  /// bits as Pipeline::forward_backward and step() for one after another.  Where the plan has the
+  /// optimizer in the schedule, no barrier stands between the steps: see ParameterSet::train.
+  /// The learning rate stays that of the last step.  Waits, then calls `done` for each step in
+  /// order, with its losses and the norm of its gradients.
+  /// Throws as these two do, after `done` for the steps before.
+  void train(std::span<const StepInput> steps,
+             const std::function<void(const StepResult&, double norm)>& done = {});
 
   float learning_rate() const;
   /// From the next step on.  Throws InvalidArgument if it is negative or not finite.

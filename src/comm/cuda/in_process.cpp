@@ -63,7 +63,11 @@ CudaInProcessTransport::CudaInProcessTransport(std::shared_ptr<CudaHub> hub, int
     : hub_(std::move(hub)), rank_(rank), device_(hub_->device(rank)) {
   device_.watch({.poll = [] {},
                  .idle = [this] { signals_.recycle(); },
-                 .failed = [this] { signals_.open_all(); },
+                 .failed =
+                     [this](const std::string& /*reason*/) {
+                       signals_.open_all();
+                       return true;
+                     },
                  .waiting = [this] { return hub_->waiting(rank_); }});
 }
 
@@ -71,6 +75,13 @@ void CudaInProcessTransport::connect(const Links& links) {
   for (const Links::Group& group : links.groups) {
     staging_of(hub_->group(group.members, group.channel));
   }
+}
+
+// Who comes second, and with which words, is found anew in every step.
+std::string CudaInProcessTransport::why_no_graph() const {
+  return ranks() == 1 ? ""
+                      : "ranks that exchange data without NCCL meet on their hosts in every step; "
+                        "give every rank a GPU of its own and use NCCL";
 }
 
 // Of every group its own: groups add up on different streams.

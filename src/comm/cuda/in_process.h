@@ -84,6 +84,7 @@ class CudaInProcessTransport final : public Transport {
   void all_reduce(Stream& stream, const TensorView& values, const std::vector<int>& members,
                   int channel) override;
   void connect(const Links& links) override;
+  std::string why_no_graph() const override;
   void abort(const std::string& reason) override { hub_->abort(reason); }
 
  private:

@@ -1,12 +1,14 @@
 #include "comm/nccl/communicator.h"
 
-#include <future>
+#include <algorithm>
+#include <atomic>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "lockflight/comm/world.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight::comm {
@@ -18,6 +20,8 @@ constexpr std::chrono::seconds kGrace{10};
 // Transfers between neighbours need few of the GPU's processors; the rest computes.
 constexpr int kLeastCtas = 1;
 constexpr int kMostCtas = 4;
+
+std::atomic<bool> stuck{false};  // an abort did not come back
 
 void pause() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
 
@@ -31,8 +35,13 @@ Communicator::Communicator(cuda::CudaDevice& device, const ncclUniqueId& id,
   config.minCTAs = kLeastCtas;
   config.maxCTAs = kMostCtas;
   device_.make_current();
-  finish("ncclCommInitRankConfig",
-         ncclCommInitRankConfig(&comm_, static_cast<int>(members_.size()), id, place_, &config));
+  try {
+    finish("ncclCommInitRankConfig",
+           ncclCommInitRankConfig(&comm_, static_cast<int>(members_.size()), id, place_, &config));
+  } catch (...) {
+    abort();
+    throw;
+  }
 }
 
 Communicator::~Communicator() { abort(); }
@@ -111,13 +120,13 @@ void Communicator::close() noexcept {
   }
 }
 
-// On a thread of its own, because NCCL's abort may itself never come back.
-void Communicator::abort() noexcept {
-  if (comm_ == nullptr) {
-    return;
-  }
+std::future<void> Communicator::begin_abort() noexcept {
   std::promise<void> done;
-  const std::future<void> ended = done.get_future();
+  std::future<void> ended = done.get_future();
+  if (comm_ == nullptr) {
+    done.set_value();
+    return ended;
+  }
   std::thread([comm = std::exchange(comm_, nullptr), registered = std::exchange(registered_, {}),
                device = device_.number(), promise = std::move(done)]() mutable {
     cudaSetDevice(device);
@@ -127,7 +136,27 @@ void Communicator::abort() noexcept {
     ncclCommAbort(comm);
     promise.set_value();
   }).detach();
-  ended.wait_for(kGrace);
+  return ended;
 }
 
+bool Communicator::await_abort(const std::future<void>& abort, Clock::time_point until) noexcept {
+  const bool ended = abort.wait_until(until) == std::future_status::ready;
+  if (!ended) {
+    stuck = true;
+  }
+  return ended;
+}
+
+Clock::time_point Communicator::abort_deadline(std::chrono::milliseconds deadline) {
+  return Clock::now() + std::min<std::chrono::milliseconds>(kGrace, deadline);
+}
+
+void Communicator::abort() noexcept { await_abort(begin_abort(), abort_deadline(deadline_)); }
+
 }  // namespace lockflight::comm
+
+namespace lockflight {
+
+bool nccl_is_stuck() { return comm::stuck; }
+
+}  // namespace lockflight

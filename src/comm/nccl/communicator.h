@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <future>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,10 +42,18 @@ class Communicator {
 
   /// Ends it in an orderly way; all members must do so at the same time.
   void close() noexcept;
-  /// Ends what is under way.  Gives up after ten seconds.
-  void abort() noexcept;
+  /// Has NCCL end what is under way, on a thread of its own, because NCCL may itself never come
+  /// back.  The future is ready when it has.
+  std::future<void> begin_abort() noexcept;
+  /// Waits for an abort up to `until`.  False, and nccl_is_stuck() from then on, if it does not
+  /// come back.
+  static bool await_abort(const std::future<void>& abort,
+                          std::chrono::steady_clock::time_point until) noexcept;
+  /// Until when to wait for aborts that begin now: ten seconds, or less if the deadline is less.
+  static std::chrono::steady_clock::time_point abort_deadline(std::chrono::milliseconds deadline);
 
  private:
+  void abort() noexcept;
   void finish(const char* name, ncclResult_t result);
   [[noreturn]] void refuse(const char* name, const std::string& why) const;
   void deregister() noexcept;

@@ -1,6 +1,7 @@
 #include "comm/nccl/nccl_transport.h"
 
 #include <algorithm>
+#include <future>
 #include <set>
 
 #include <fmt/format.h>
@@ -9,9 +10,11 @@
 #include "comm/check_transfer.h"
 #include "device/cuda/add.h"
 #include "device/cuda/check.h"
+#include "lockflight/comm/world.h"
 #include "lockflight/core/error.h"
 
-namespace lockflight::comm {
+namespace lockflight {
+namespace comm {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
@@ -66,17 +69,34 @@ NcclTransport::NcclTransport(std::shared_ptr<NcclMeeting> meeting, int rank,
       rank_(rank),
       deadline_(deadline),
       device_(meeting_->device(rank)) {
-  const auto each = [this](auto function) {
-    return [this, function] {
-      for (auto& [key, connection] : connections_) {
-        (*connection.communicator.*function)();
-      }
-    };
-  };
-  device_.watch({.poll = each(&Communicator::poll),
+  device_.watch({.poll =
+                     [this] {
+                       for (auto& [key, connection] : connections_) {
+                         connection.communicator->poll();
+                       }
+                     },
                  .idle = [] {},
-                 .failed = each(&Communicator::abort),
+                 .failed =
+                     [this](const std::string& reason) {
+                       meeting_->abort(fmt::format("rank {} failed: {}", rank_, reason));
+                       return end_transfers();
+                     },
                  .waiting = [] { return std::string("a transfer by NCCL"); }});
+}
+
+// The others have been told before, and all communicators end at the same time: to come back,
+// NCCL's abort may need the same of its peers, and that no other communicator keeps the GPU busy.
+bool NcclTransport::end_transfers() {
+  std::vector<std::future<void>> aborts;
+  for (auto& [key, connection] : connections_) {
+    aborts.push_back(connection.communicator->begin_abort());
+  }
+  const auto until = Communicator::abort_deadline(deadline_);
+  bool ended = true;
+  for (const std::future<void>& abort : aborts) {
+    ended = Communicator::await_abort(abort, until) && ended;
+  }
+  return ended;
 }
 
 // All ranks open what they share in one order, that of the keys, so nobody waits in a circle.
@@ -214,4 +234,15 @@ void NcclTransport::close() noexcept {
   connections_.clear();
 }
 
-}  // namespace lockflight::comm
+}  // namespace comm
+
+int nccl_version() {
+  int version = 0;
+  const ncclResult_t result = ncclGetVersion(&version);
+  if (result != ncclSuccess) {
+    throw DeviceError(fmt::format("nccl: ncclGetVersion failed: {}", ncclGetErrorString(result)));
+  }
+  return version;
+}
+
+}  // namespace lockflight

@@ -72,6 +72,7 @@ class NcclTransport final : public Transport {
   Connection& connection(const std::vector<int>& members, int channel);
   void open(const CommunicatorKey& key);
   void exchange(const Links& links);
+  bool end_transfers();
   void gather_and_add(cuda::Queue& queue, const TensorView& values, Connection& connection);
 
   std::shared_ptr<NcclMeeting> meeting_;

@@ -67,6 +67,40 @@ void CpuDevice::synchronize() {
     drained_.wait_past(epoch, 0, std::chrono::hours(1));
   }
   synchronizing_.store(false, std::memory_order_release);
+  rethrow_failure();
+}
+
+void CpuDevice::synchronize(Event& event) {
+  const auto& cpu_event = static_cast<const CpuEvent&>(event);
+  if (cpu_event.queue) {
+    {
+      const std::scoped_lock lock(mutex_);
+      awaited_ = Wait{cpu_event.queue, cpu_event.record};
+    }
+    awaiting_.store(true);
+    watchdog_->check();
+    while (true) {
+      const std::uint32_t epoch = drained_.epoch();
+      if (cpu_event.queue->passed(cpu_event.record)) {
+        break;
+      }
+      drained_.wait_past(epoch, spins_, std::chrono::hours(1));
+    }
+    awaiting_.store(false);
+    const std::scoped_lock lock(mutex_);
+    awaited_.reset();
+  }
+  rethrow_failure();
+}
+
+// Either this sees that the host waits, or the host sees that the record is passed.
+void CpuDevice::record_passed() {
+  if (awaiting_.load()) {
+    drained_.ring();
+  }
+}
+
+void CpuDevice::rethrow_failure() const {
   if (const auto first = failure()) {
     std::rethrow_exception(first->error);
   }
@@ -102,13 +136,23 @@ void CpuDevice::park(bool parked) {
   }
 }
 
+// A host thread in `synchronize` comes back as soon as nothing is outstanding, or the event is
+// reached.
+bool CpuDevice::host_waits() const {
+  if (parked_.load(std::memory_order_acquire) > 0 ||
+      (synchronizing_.load(std::memory_order_acquire) && outstanding())) {
+    return true;
+  }
+  const std::scoped_lock lock(mutex_);
+  return awaited_ && !awaited_->queue->passed(awaited_->record);
+}
+
 bool CpuDevice::idle() const {
-  // A host thread in `synchronize` comes back as soon as nothing is outstanding.
-  const bool host_waits = parked_.load(std::memory_order_acquire) > 0 ||
-                          (synchronizing_.load(std::memory_order_acquire) && outstanding());
+  if (!host_waits()) {
+    return false;
+  }
   const std::scoped_lock lock(runners_mutex_);
-  return host_waits &&
-         std::ranges::all_of(runners_, [](const auto& runner) { return runner->idle(); });
+  return std::ranges::all_of(runners_, [](const auto& runner) { return runner->idle(); });
 }
 
 std::vector<std::string> CpuDevice::blocked() const {

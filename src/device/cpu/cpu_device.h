@@ -37,6 +37,7 @@ class CpuDevice final : public Device {
   using Device::fail;
   void fail(std::exception_ptr error, std::int32_t action) override;
   void synchronize() override;
+  void synchronize(Event& event) override;
 
   // For streams: called by the host thread.
   void enqueue(TaskQueue& queue, decltype(Task::work) work);
@@ -44,6 +45,7 @@ class CpuDevice final : public Device {
   // For runners and transports: called by any thread.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   void task_done();
+  void record_passed();
   Doorbell& doorbell() { return doorbell_; }
   int number() const { return number_; }
   int spins() const { return spins_; }
@@ -59,6 +61,9 @@ class CpuDevice final : public Device {
   void fail_blocked(const std::exception_ptr& error);
 
  private:
+  bool host_waits() const;
+  void rethrow_failure() const;
+
   std::byte* allocate(std::size_t bytes) override { return arena_.allocate(bytes); }
   void release(std::byte* data, std::size_t bytes) noexcept override {
     arena_.release(data, bytes);
@@ -73,13 +78,15 @@ class CpuDevice final : public Device {
   std::int32_t action_ = -1;
 
   Doorbell doorbell_;  // something may have become ready
-  Doorbell drained_;   // nothing is outstanding
+  Doorbell drained_;   // nothing is outstanding, or what the host awaits has been passed
   std::atomic<std::int64_t> outstanding_{0};
   std::atomic<int> parked_{0};
   std::atomic<bool> synchronizing_{false};
+  std::atomic<bool> awaiting_{false};  // the host waits for awaited_
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;
   std::optional<DeviceFailure> failure_;  // guarded by mutex_
+  std::optional<Wait> awaited_;           // guarded by mutex_
 
   mutable std::mutex runners_mutex_;
   int next_runner_ = 0;  // guarded by runners_mutex_

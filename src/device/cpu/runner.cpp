@@ -161,6 +161,7 @@ bool Runner::run(TaskQueue& queue, Task& task) {
           },
           [this, &queue](const Record& record) {
             queue.pass(record);
+            device_.record_passed();
             if (device_.options().mode == StreamMode::threads) {
               device_.doorbell().ring();
             }
@@ -190,6 +191,7 @@ bool Runner::run_transfer(TaskQueue& queue, Task& task) {
 void Runner::drop(TaskQueue& queue, Task& task) {
   if (const Record* record = std::get_if<Record>(&task.work)) {
     queue.pass(*record);
+    device_.record_passed();
   }
 }
 

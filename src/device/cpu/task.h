@@ -65,9 +65,7 @@ class TaskQueue {
   StreamRole role() const { return role_; }
 
   /// Whether the record with that number, and all before it, have been passed.  From any thread.
-  bool passed(std::uint64_t record) const {
-    return passed_.load(std::memory_order_acquire) >= record;
-  }
+  bool passed(std::uint64_t record) const { return passed_.load() >= record; }
 
   void push(Task task);
   /// No more tasks will come.
@@ -77,7 +75,7 @@ class TaskQueue {
   /// those below.
   Task* head();
   void pop();
-  void pass(const Record& record) { passed_.store(record.number, std::memory_order_release); }
+  void pass(const Record& record) { passed_.store(record.number); }
   bool finished() { return closed_.load(std::memory_order_acquire) && head() == nullptr; }
   /// Since when the head has been waiting for a partner; set by the taking thread, cleared by
   /// `pop`.

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/device/cuda_device.h"
 
-namespace lockflight::cuda {
+namespace lockflight {
+namespace cuda {
 namespace {
 
 constexpr const char* kFile = "libcublasLt.so." LOCKFLIGHT_CUBLAS_MAJOR;
@@ -33,6 +35,7 @@ CublasLt open() {
   find(library, "cublasLtCreate", lt.create);
   find(library, "cublasLtDestroy", lt.destroy);
   find(library, "cublasLtGetStatusString", lt.get_status_string);
+  find(library, "cublasLtGetVersion", lt.get_version);
   find(library, "cublasLtMatmul", lt.matmul);
   find(library, "cublasLtMatmulDescCreate", lt.matmul_desc_create);
   find(library, "cublasLtMatmulDescDestroy", lt.matmul_desc_destroy);
@@ -54,4 +57,8 @@ const CublasLt& cublaslt() {
   return lt;
 }
 
-}  // namespace lockflight::cuda
+}  // namespace cuda
+
+int cublaslt_version() { return static_cast<int>(cuda::cublaslt().get_version()); }
+
+}  // namespace lockflight

@@ -14,6 +14,7 @@ struct CublasLt {
   decltype(&cublasLtCreate) create;
   decltype(&cublasLtDestroy) destroy;
   decltype(&cublasLtGetStatusString) get_status_string;
+  decltype(&cublasLtGetVersion) get_version;
   decltype(&cublasLtMatmul) matmul;
   decltype(&cublasLtMatmulDescCreate) matmul_desc_create;
   decltype(&cublasLtMatmulDescDestroy) matmul_desc_destroy;

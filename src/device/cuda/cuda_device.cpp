@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "device/cuda/check.h"
+#include "device/cuda/cuda_graph.h"
 #include "lockflight/core/error.h"
 
 namespace lockflight {
@@ -44,12 +45,22 @@ std::exception_ptr error_of(const Complaint& complaint) {
                                   complaint.value, complaint.position, complaint.limit)));
 }
 
+std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& exception) {
+    return exception.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
 }  // namespace
 
 CudaDevice::CudaDevice(int number, const CudaDeviceOptions& options, Clock::time_point made)
     : number_(number), options_(options), arena_(slab_source()) {
   make_current();
-  clock_.emplace(made);
+  clock_ = std::make_unique<StreamClock>(made);
   void* pinned = nullptr;
   check(cudaMallocHost(&pinned, sizeof(Complaint)), "cudaMallocHost");
   complaint_ = new (pinned) Complaint{};
@@ -57,7 +68,14 @@ CudaDevice::CudaDevice(int number, const CudaDeviceOptions& options, Clock::time
 
 CudaDevice::~CudaDevice() {
   cudaSetDevice(number_);
-  cudaFreeHost(complaint_);
+  if (stuck_) {
+    // To give these back could wait for ever for what is stuck.
+    static_cast<void>(staging_.release());
+    static_cast<void>(clock_.release());
+    static_cast<void>(blas_.release());
+  } else {
+    cudaFreeHost(complaint_);
+  }
 }
 
 void CudaDevice::make_current() const { check(cudaSetDevice(number_), "cudaSetDevice"); }
@@ -87,7 +105,7 @@ void CudaDevice::reserve(std::size_t bytes) { arena_.reserve(bytes); }
 
 std::unique_ptr<Stream> CudaDevice::make_stream(StreamRole role) {
   auto stream =
-      std::make_unique<CudaStream>(*this, role, complaint_, options_.workspace_bytes, blas_);
+      std::make_unique<CudaStream>(*this, role, complaint_, options_.workspace_bytes, *blas_);
   streams_.push_back(stream.get());
   return stream;
 }
@@ -109,37 +127,98 @@ void CudaDevice::fail(std::exception_ptr error, std::int32_t action) {
   }
 }
 
+std::unique_ptr<Graph> CudaDevice::capture(std::span<Stream* const> streams,
+                                           const std::function<void()>& work) {
+  make_current();
+  return std::make_unique<CudaGraph>(*this, streams, work);
+}
+
+void CudaDevice::end_capture(CudaGraph& graph, bool done) {
+  capturing_ = nullptr;
+  if (done) {
+    graphs_.push_back(&graph);
+  }
+}
+
+void CudaDevice::leave(CudaGraph& graph) { std::erase(graphs_, &graph); }
+
+void CudaDevice::expect(std::span<const Download> downloads) {
+  downloads_.insert(downloads_.end(), downloads.begin(), downloads.end());
+}
+
 void CudaDevice::upload(cudaStream_t stream, const TensorView& to, const void* from) {
-  std::byte* pinned = staging_.take(to.bytes());
-  std::memcpy(pinned, from, to.bytes());
+  std::byte* pinned = nullptr;
+  if (capturing_ != nullptr) {
+    pinned = capturing_->upload(from, to.bytes());
+  } else {
+    pinned = staging_->take(to.bytes());
+    std::memcpy(pinned, from, to.bytes());
+  }
   check(cudaMemcpyAsync(to.data(), pinned, to.bytes(), cudaMemcpyHostToDevice, stream),
         "cudaMemcpyAsync to the device");
 }
 
 void CudaDevice::download(cudaStream_t stream, void* to, const TensorView& from) {
-  std::byte* pinned = staging_.take(from.bytes());
+  std::byte* pinned =
+      capturing_ != nullptr ? capturing_->download(to, from.bytes()) : staging_->take(from.bytes());
   check(cudaMemcpyAsync(pinned, from.data(), from.bytes(), cudaMemcpyDeviceToHost, stream),
         "cudaMemcpyAsync from the device");
-  downloads_.push_back({to, pinned, from.bytes()});
+  if (capturing_ == nullptr) {
+    downloads_.push_back({to, pinned, from.bytes(), stream});
+  }
 }
 
 void CudaDevice::synchronize() {
   try {
     make_current();
-    await_streams();
+    await([this] { return busy(); });
     if (!failed()) {
       finish_step();
     }
   } catch (...) {
     fail(std::current_exception(), clock_->first_pending());
   }
+  if (failed()) {
+    end_failed_step();
+  }
+}
+
+void CudaDevice::end_failed_step() {
+  const std::exception_ptr error = failure()->error;
+  const std::string reason = text_of(error);
+  for (CudaGraph* graph : graphs_) {
+    graph->drop();  // NCCL's abort waits for the graphs that hold its communicator
+  }
+  for (const Watch& watch : watches_) {
+    stuck_ = !watch.failed(reason) || stuck_;
+  }
+  forget_downloads();
+  clock_->drop();
+  std::rethrow_exception(error);
+}
+
+void CudaDevice::synchronize(Event& event) {
+  const auto& cuda_event = static_cast<const CudaEvent&>(event);
+  try {
+    make_current();
+    await([&] {
+      const cudaError_t status = cudaEventQuery(cuda_event.event());
+      if (status != cudaErrorNotReady) {
+        check(status, "an operation that was enqueued before");
+      }
+      return status == cudaErrorNotReady;
+    });
+  } catch (...) {
+    fail(std::current_exception(), clock_->first_pending());
+  }
   if (const auto first = failure()) {
-    for (const Watch& watch : watches_) {
-      watch.failed();
-    }
-    downloads_.clear();
-    clock_->drop();
     std::rethrow_exception(first->error);
+  }
+  for (std::size_t i = 0; i < downloads_.size() && forgotten_ + i < cuda_event.downloads; ++i) {
+    Download& download = downloads_[i];
+    if (download.stream == cuda_event.stream) {
+      std::memcpy(download.to, download.from, std::exchange(download.bytes, 0));
+    }
   }
 }
 
@@ -153,7 +232,7 @@ bool CudaDevice::busy() const {
   });
 }
 
-void CudaDevice::await_streams() {
+void CudaDevice::await(const std::function<bool()>& busy) const {
   Backoff backoff;
   const auto begin = Clock::now();
   while (!failed() && busy()) {
@@ -183,12 +262,17 @@ void CudaDevice::finish_step() {
   for (const Download& download : downloads_) {
     std::memcpy(download.to, download.from, download.bytes);
   }
-  downloads_.clear();
-  staging_.clear();
+  forget_downloads();
+  staging_->clear();
   for (const Watch& watch : watches_) {
     watch.idle();
   }
   read_complaint();
+}
+
+void CudaDevice::forget_downloads() {
+  forgotten_ += downloads_.size();
+  downloads_.clear();
 }
 
 void CudaDevice::read_complaint() {
@@ -200,7 +284,7 @@ void CudaDevice::read_complaint() {
 void CudaDevice::drain(cudaStream_t stream) noexcept {
   Backoff backoff;
   const auto begin = Clock::now();
-  while (cudaStreamQuery(stream) == cudaErrorNotReady) {
+  while (cudaStreamQuery(stream) == cudaErrorNotReady && !stuck_) {
     if (failed() && Clock::now() - begin > kGrace) {
       stuck_ = true;
       return;

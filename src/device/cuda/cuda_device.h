@@ -27,19 +27,30 @@
 
 namespace lockflight::cuda {
 
+class CudaGraph;
 class CudaStream;
 
 /// What looks after a device's transfers while the device is waited for.  All are called by the
 /// device's host thread.
 struct Watch {
-  std::function<void()> poll;            ///< throws the failure that it sees
-  std::function<void()> idle;            ///< everything enqueued has run
-  std::function<void()> failed;          ///< the device failed: nobody may go on waiting for it
+  std::function<void()> poll;  ///< throws the failure that it sees
+  std::function<void()> idle;  ///< everything enqueued has run
+  /// The device failed, for that reason: nobody may go on waiting for it.  False if something could
+  /// not be ended.
+  std::function<bool(const std::string& reason)> failed;
   std::function<std::string()> waiting;  ///< what has had no answer so far; may be empty
 };
 
 class CudaDevice final : public Device {
  public:
+  /// Bytes that come to the host.
+  struct Download {
+    void* to;
+    const std::byte* from;  // pinned
+    std::size_t bytes;
+    cudaStream_t stream = nullptr;
+  };
+
   CudaDevice(int number, const CudaDeviceOptions& options,
              std::chrono::steady_clock::time_point made);
   ~CudaDevice() override;
@@ -56,9 +67,13 @@ class CudaDevice final : public Device {
   std::optional<DeviceFailure> failure() const override;
   using Device::fail;
   void fail(std::exception_ptr error, std::int32_t action) override;
+  std::string why_no_graph() const override { return {}; }
+  std::unique_ptr<Graph> capture(std::span<Stream* const> streams,
+                                 const std::function<void()>& work) override;
   /// Polls, so that a failure of this or another rank and the deadline are seen.  After a failure
   /// it does not wait for operations that may never end.
   void synchronize() override;
+  void synchronize(Event& event) override;
 
   // For streams and transports.
   int number() const { return number_; }
@@ -74,38 +89,47 @@ class CudaDevice final : public Device {
   void stamp(cudaStream_t stream, std::int64_t* nanoseconds) {
     clock_->stamp(stream, nanoseconds, action_);
   }
+  std::size_t downloads() const { return forgotten_ + downloads_.size(); }
   void leave(CudaStream& stream);
+
+  // For graphs.
+  void begin_capture(CudaGraph& graph) { capturing_ = &graph; }
+  void end_capture(CudaGraph& graph, bool done);
+  /// Is done with `downloads` when everything enqueued has run.
+  void expect(std::span<const Download> downloads);
+  void leave(CudaGraph& graph);
+  /// Whether something was left behind on it that may never end.
+  bool stuck() const { return stuck_; }
   /// Waits until the stream is idle, but not long if the device failed.
   void drain(cudaStream_t stream) noexcept;
 
  private:
-  struct Download {
-    void* to;
-    const std::byte* from;
-    std::size_t bytes;
-  };
-
   std::byte* allocate(std::size_t bytes) override;
   void release(std::byte* data, std::size_t bytes) noexcept override {
     arena_.release(data, bytes);
   }
   SlabSource slab_source() const;
-  void await_streams();
+  void await(const std::function<bool()>& busy) const;
   bool busy() const;
   [[noreturn]] void give_up() const;
   void finish_step();
+  void forget_downloads();
   void read_complaint();
+  [[noreturn]] void end_failed_step();
 
   const int number_;
   const CudaDeviceOptions options_;
   bool stuck_ = false;  // operations were left behind that may never end
   Arena arena_;
-  Staging staging_;
-  std::optional<StreamClock> clock_;
-  Blas blas_;
-  Complaint* complaint_ = nullptr;  // pinned
-  std::vector<Download> downloads_;
+  std::unique_ptr<Staging> staging_ = std::make_unique<Staging>();
+  std::unique_ptr<StreamClock> clock_;
+  std::unique_ptr<Blas> blas_ = std::make_unique<Blas>();
+  Complaint* complaint_ = nullptr;   // pinned
+  std::vector<Download> downloads_;  // on their way, in the order of the host
+  std::size_t forgotten_ = 0;        // those before them
   std::vector<CudaStream*> streams_;
+  std::vector<CudaGraph*> graphs_;
+  CudaGraph* capturing_ = nullptr;
   std::vector<Watch> watches_;
   std::int32_t action_ = -1;
 
@@ -119,6 +143,10 @@ class CudaEvent final : public Event {
   explicit CudaEvent(const CudaDevice& device);
   ~CudaEvent() override;
   cudaEvent_t event() const { return event_; }
+
+  // Of its latest record.
+  cudaStream_t stream = nullptr;
+  std::size_t downloads = 0;  // so many had been enqueued
 
  private:
   const CudaDevice& device_;

@@ -44,7 +44,10 @@ CudaStream::~CudaStream() {
 
 void CudaStream::record(Event& event) {
   if (open_queue(*this) != nullptr) {
-    check(cudaEventRecord(static_cast<CudaEvent&>(event).event(), stream_), "cudaEventRecord");
+    auto& cuda_event = static_cast<CudaEvent&>(event);
+    check(cudaEventRecord(cuda_event.event(), stream_), "cudaEventRecord");
+    cuda_event.stream = stream_;
+    cuda_event.downloads = device_.downloads();
   }
 }
 

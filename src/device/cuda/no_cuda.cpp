@@ -12,6 +12,8 @@ CudaSupport cuda_support() {
               "toolkit is installed"};
 }
 
+int cublaslt_version() { throw DeviceError("cuda: " + cuda_support().why_not); }
+
 std::vector<std::unique_ptr<Device>> make_cuda_devices(std::span<const int> /*numbers*/,
                                                        const CudaDeviceOptions& /*options*/) {
   throw DeviceError("cuda: " + cuda_support().why_not);

@@ -31,6 +31,7 @@ class MetaDevice final : public Device {
   using Device::fail;
   void fail(std::exception_ptr /*error*/, std::int32_t /*action*/) override {}
   void synchronize() override {}
+  void synchronize(Event& /*event*/) override {}
 
   void account(const OpCost& cost);
   OpTotals take_totals();

@@ -31,6 +31,8 @@ LOCKFLIGHT_API cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
   });
 }
 
+LOCKFLIGHT_API size_t cublasLtGetVersion() { return CUBLAS_VERSION; }
+
 LOCKFLIGHT_API const char* cublasLtGetStatusString(cublasStatus_t status) {
   switch (status) {
     case CUBLAS_STATUS_SUCCESS:

@@ -52,4 +52,6 @@ std::int64_t Calls::count(const std::string& function) const {
   return found == counts_.end() ? 0 : found->second;
 }
 
+std::map<std::string, std::int64_t> Calls::all() const { return {counts_.begin(), counts_.end()}; }
+
 }  // namespace virtual_gpu

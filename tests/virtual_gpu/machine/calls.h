@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class Calls {
 
   /// How many there were; of all functions if the name is empty.
   std::int64_t count(const std::string& function) const;
+  /// By function and event.
+  std::map<std::string, std::int64_t> all() const;
 
  private:
   struct Fault {

@@ -39,6 +39,11 @@ constexpr ControlTable kTable = {
           const Lock lock;
           return machine().calls.count(function);
         },
+    .all_calls =
+        [] {
+          const Lock lock;
+          return machine().calls.all();
+        },
     .fail_call =
         [](const std::string& function, std::int64_t nth, int code) {
           const Lock lock;

@@ -10,6 +10,11 @@
 
 namespace virtual_gpu {
 
+bool Graph::holds(const void* held) const {
+  return std::ranges::any_of(nodes,
+                             [held](const Node& node) { return node.operation.holds == held; });
+}
+
 void Capture::add(Stream& stream, Operation operation) {
   graph.nodes.push_back({std::move(operation), &stream, stream.captured.after});
   stream.captured.after = {graph.nodes.size() - 1};

@@ -29,6 +29,8 @@ struct Graph {
     std::vector<std::size_t> after;
   };
   std::vector<Node> nodes;  ///< each comes after those that it depends on
+
+  bool holds(const void* held) const;
 };
 
 /// A capture under way.
@@ -76,6 +78,7 @@ class GraphExec {
  public:
   GraphExec(Machine& machine, Graph graph);
   void launch(Machine& machine, Stream& stream);
+  bool holds(const void* held) const { return graph_.holds(held); }
   /// Lets go of the streams, which finish what they have.
   void retire(Machine& machine);
 

@@ -166,6 +166,11 @@ void Machine::destroy(GraphExec* exec) {
   graph_execs_.erase(exec);
 }
 
+bool Machine::in_a_graph(const void* held) const {
+  const auto holds = [held](const auto& entry) { return entry.second->holds(held); };
+  return std::ranges::any_of(graphs_, holds) || std::ranges::any_of(graph_execs_, holds);
+}
+
 void Machine::reset(int device) {
   for (const auto& stream : streams_) {
     if (stream->device == device && !stream->destroyed) {

@@ -75,6 +75,8 @@ class Machine {
   GraphExec* find(cudaGraphExec_t exec);
   void destroy(Graph* graph);
   void destroy(GraphExec* exec);
+  /// Whether a graph keeps it in use.
+  bool in_a_graph(const void* held) const;
   /// Frees all that belongs to a device, as if it were new.
   void reset(int device);
 

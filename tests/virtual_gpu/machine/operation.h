@@ -39,7 +39,8 @@ struct Operation {
   std::function<void(Operation&)> run;
   /// What it waits for while it is not ready, for the report of a deadlock.
   std::function<std::string()> waits_for;
-  bool without_lock = false;  ///< `run` is the program's own code
+  bool without_lock = false;    ///< `run` is the program's own code
+  const void* holds = nullptr;  ///< a graph with this operation keeps this in use
 
   /// Makes what a graph that holds this operation enqueues; nothing: a copy.
   std::function<Operation()> again;

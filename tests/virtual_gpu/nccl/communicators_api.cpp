@@ -33,6 +33,15 @@ ncclResult_t check_config(const ncclConfig_t* config) {
   return ncclSuccess;
 }
 
+// NCCL waits until nobody has a graph any more that holds the communicator.
+void check_graphs(Nccl& library, const ncclComm* comm, const char* function) {
+  if (library.machine.in_a_graph(comm)) {
+    library.machine.report(
+        "nccl misuse", fmt::format("{} of {}, which a graph holds: it would never return", function,
+                                   Communicators::describe(*comm)));
+  }
+}
+
 // Waits for a new communicator, leaves that to the end of the group, or to its user.
 ncclResult_t made(Nccl& library, ncclComm* comm, const char* function) {
   virtual_gpu::OpenGroup& group = virtual_gpu::open_group();
@@ -181,6 +190,7 @@ LOCKFLIGHT_API ncclResult_t ncclCommDestroy(ncclComm_t comm) {
     if (alive != ncclSuccess) {
       return alive;
     }
+    check_graphs(library, comm, "ncclCommDestroy");
     const ncclResult_t flushed = flush(library, comm, "ncclCommDestroy");
     library.forget(comm);
     library.communicators.destroy(comm);
@@ -197,6 +207,7 @@ LOCKFLIGHT_API ncclResult_t ncclCommAbort(ncclComm_t comm) {
     if (alive != ncclSuccess) {
       return alive;
     }
+    check_graphs(library, comm, "ncclCommAbort");
     virtual_gpu::withdraw(*comm);
     library.forget(comm);
     library.communicators.destroy(comm);

@@ -122,6 +122,7 @@ Operation make_operation(const std::shared_ptr<Launch>& launch) {
   operation.again = [&machine = launch->machine, transfers] {
     return make_again(machine, transfers);
   };
+  operation.holds = comm;
   operation.enqueued = [comm](const OperationPointer& self) { comm->last = self; };
   if (comm->last) {
     operation.behind.push_back(comm->last);

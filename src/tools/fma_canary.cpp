@@ -1,16 +1,19 @@
-#include "benchmarks/fma_canary.h"
+#include "tools/fma_canary.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <numeric>
+#include <thread>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "benchmarks/fma_canary.cpp"
+#define HWY_TARGET_INCLUDE "tools/fma_canary.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace lockflight::benchmarks::HWY_NAMESPACE {
+namespace lockflight::tools::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -40,11 +43,11 @@ float multiply_and_add(float seed, std::int64_t rounds, double* operations) {
   return hn::GetLane(a + b + c + d + e + f + g + h + i + j);
 }
 
-}  // namespace lockflight::benchmarks::HWY_NAMESPACE
+}  // namespace lockflight::tools::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace lockflight::benchmarks {
+namespace lockflight::tools {
 namespace {
 
 HWY_EXPORT(multiply_and_add);
@@ -66,5 +69,17 @@ double fma_flops_per_second() {
   return best;
 }
 
-}  // namespace lockflight::benchmarks
+double fma_flops_per_second(int threads) {
+  std::vector<double> rates(static_cast<std::size_t>(threads));
+  std::vector<std::thread> workers;
+  for (double& rate : rates) {
+    workers.emplace_back([&rate] { rate = fma_flops_per_second(); });
+  }
+  for (std::thread& worker : workers) {
+    worker.join();
+  }
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
+}
+
+}  // namespace lockflight::tools
 #endif
