@@ -77,6 +77,7 @@
 #include "lockflight/plan/prove.h"
 #include "lockflight/plan/prove_layout.h"
 #include "lockflight/plan/rank_sums.h"
+#include "lockflight/plan/render.h"
 #include "lockflight/plan/simulate.h"
 #include "lockflight/plan/step_costs.h"
 #include "lockflight/plan/timeline.h"

@@ -8,6 +8,7 @@
 #include "tools/options.h"
 #include "tools/plan_command.h"
 #include "tools/prove_command.h"
+#include "tools/render_command.h"
 #include "tools/sample_command.h"
 #include "tools/schedule_command.h"
 #include "tools/simulate_command.h"
@@ -36,6 +37,9 @@ int run(const std::vector<std::string>& arguments, const Console& console) {
       return run_prove(invocation.prove, console);
     case Command::simulate:
       run_simulate(invocation.simulate, console);
+      break;
+    case Command::render:
+      run_render(invocation.render, console);
       break;
     case Command::devices:
       run_devices(invocation.devices, console);

@@ -22,13 +22,25 @@ void Console::flush() const {
   }
 }
 
+namespace {
+
+// As no-color.org has it, and for terminals that know no colours.
+bool wants_no_colour() {
+  const char* const no_color = std::getenv("NO_COLOR");
+  const char* const terminal = std::getenv("TERM");
+  return (no_color != nullptr && *no_color != '\0') ||
+         (terminal != nullptr && std::string_view(terminal) == "dumb");
+}
+
+}  // namespace
+
 Console standard_output() {
   Console console{.out = std::cout, .terminal = ::isatty(STDOUT_FILENO) == 1};
   winsize size{};
   if (console.terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     console.columns = size.ws_col;
   }
-  console.colour = console.terminal && std::getenv("NO_COLOR") == nullptr;
+  console.colour = console.terminal && !wants_no_colour();
   return console;
 }
 

@@ -11,7 +11,7 @@ struct Console {
   std::ostream& out;
   bool terminal = false;
   int columns = 100;    ///< to fit drawings into
-  bool colour = false;  ///< a terminal, and NO_COLOR is not set
+  bool colour = false;  ///< a terminal that has colours, and NO_COLOR is not set
 
   /// Writes and flushes.  Throws FileError if the output takes no more: a full disk, say.
   void print(std::string_view text) const;

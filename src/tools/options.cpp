@@ -1,6 +1,7 @@
 #include "tools/options.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -12,6 +13,10 @@
 
 namespace lockflight::tools {
 namespace {
+
+constexpr const char* kUngrouped = "Options";
+constexpr const char* kPlan = "Plan";
+constexpr const char* kTimes = "Times";
 
 constexpr const char* kChunksHelp =
     "Stages of each rank; as few as the schedule allows if not given";
@@ -26,6 +31,7 @@ constexpr const char* kFooter =
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8\n"
     "  lockflight prove schedule.csv\n"
     "  lockflight simulate 1f1b --ranks 4 --micro-batches 8 --transfer 0.1\n"
+    "  lockflight render 1f1b --ranks 4 --micro-batches 8 -o 1f1b.svg\n"
     "  lockflight devices\n"
     "  lockflight bench --ranks 1,2 --schedules gpipe,1f1b\n"
     "Exit codes: 0 done, 64 bad usage or configuration, 65 bad data or checkpoint, 69 a device is\n"
@@ -75,6 +81,15 @@ constexpr const char* kSimulateFooter =
     "Why a rank is idle: dependency (what it needs is not made yet), transfer (it is on its way),\n"
     "imbalance (another rank has more work), host (nothing is enqueued yet), tail (it has run its\n"
     "last action).";
+
+constexpr const char* kRenderFooter =
+    "Examples:\n"
+    "  lockflight render 1f1b --ranks 4 --micro-batches 8 -o 1f1b.svg\n"
+    "  lockflight render schedule.csv --transfer 0.2 --transfers -o schedule.svg\n"
+    "  lockflight render 1f1b --model gpt2-1.5b --device-profile a100 -o plan.svg\n"
+    "Boxes are actions with the numbers of their micro-batches; beneath is what each rank keeps: "
+    "in\n"
+    "micro-batches, or in bytes where a model is given.";
 
 constexpr const char* kScheduleHelp =
     "A name of lockflight schedule --list, auto (the fastest that fits the memory, searched for), "
@@ -219,32 +234,42 @@ CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   return train;
 }
 
+// What a plan depends on besides schedule and size.
+void add_planning(CLI::App& app, PlanCommandOptions& options, const char* group) {
+  add_published(app, options.named, options.named_context);
+  add_model(app, options.model);
+  app.add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
+      ->type_name("LIST")
+      ->group(group);
+  app.add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch")
+      ->group(group);
+  app.add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
+      ->type_name("SIZE")
+      ->group(group);
+  add_recompute(app, options.recompute)->group(group);
+  app.add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
+      ->type_name("NAME|FILE")
+      ->group(group);
+  app.add_option("--optimizer", options.optimizer, "adamw or sgd")
+      ->check(CLI::IsMember({"adamw", "sgd"}))
+      ->type_name("NAME")
+      ->group(group);
+}
+
 CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
   add_common(*plan);
   plan->footer(kPlanFooter);
-  add_published(*plan, options.named, options.named_context);
-  add_model(*plan, options.model);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
   plan->add_option("--chunks", options.chunks, kChunksHelp);
   plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");
   plan->add_option("--group", options.group, kGroupHelp);
-  plan->add_option("--split", options.split, "auto (by cost), even (by number), or layers: 3,6,6")
-      ->type_name("LIST");
   plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
-  plan->add_option("--micro-batch-rows", options.micro_batch_rows, "Rows of a micro-batch");
-  plan->add_option("--memory", options.memory, "Of a rank: 80GiB; the device's if not given")
-      ->type_name("SIZE");
-  add_recompute(*plan, options.recompute);
   add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
-  plan->add_option("--device-profile", options.device_profile, "Of every rank: a name or a file")
-      ->type_name("NAME|FILE");
-  plan->add_option("--optimizer", options.optimizer, "adamw or sgd")
-      ->check(CLI::IsMember({"adamw", "sgd"}))
-      ->type_name("NAME");
   plan->add_option("--save-schedule", options.save_schedule,
                    "Write the plan's schedule as a file of torch.distributed.pipelining")
       ->type_name("FILE");
+  add_planning(*plan, options, kUngrouped);
   plan->add_flag("--json", options.json, "Print the plan as JSON");
   return plan;
 }
@@ -305,33 +330,73 @@ void add_prove(CLI::App& app, ProveOptions& options) {
   prove->add_flag("--json", options.json, "Print a JSON object");
 }
 
+void add_step(CLI::App& app, SimulateOptions& options, const char* times) {
+  app.add_option("schedule", options.schedule,
+                 "A name of lockflight schedule --list, auto (searched for these times), or a file "
+                 "of torch.distributed.pipelining that ends in .csv");
+  app.add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
+  app.add_option("--micro-batches", options.micro_batches,
+                 "Of one update; 8, or as many as the file has");
+  app.add_option("--chunks", options.chunks,
+                 "Stages per rank; as few as the schedule allows, or as many as the file has");
+  app.add_option("--group", options.group, kGroupHelp);
+  app.add_option("--forward", options.forward,
+                 "Time of a rank's forward for one micro-batch; its stages share it equally")
+      ->group(times);
+  app.add_option("--input-gradient", options.input_gradient, "The same for I")->group(times);
+  app.add_option("--weight-gradient", options.weight_gradient,
+                 "The same for W; a whole backward takes both")
+      ->group(times);
+  app.add_option("--transfer", options.transfer, "Time of a transfer from one rank to another")
+      ->group(times);
+  app.add_option("--host", options.host, "Time in which a host enqueues an action")->group(times);
+  app.add_option("--steps", options.steps, "Steps in a row");
+  add_optimizer_in_schedule(app, options.optimizer_in_schedule);
+}
+
 CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
   add_common(*simulate);
   simulate->footer(kSimulateFooter);
-  simulate->add_option(
-      "schedule", options.schedule,
-      "A name of lockflight schedule --list, auto (searched for these times), or a file of "
-      "torch.distributed.pipelining that ends in .csv");
-  simulate->add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
-  simulate->add_option("--micro-batches", options.micro_batches,
-                       "Of one update; 8, or as many as the file has");
-  simulate->add_option("--chunks", options.chunks,
-                       "Stages per rank; as few as the schedule allows, or as many as the file "
-                       "has");
-  simulate->add_option("--group", options.group, kGroupHelp);
-  simulate->add_option("--forward", options.forward,
-                       "Time of a rank's forward for one micro-batch; its stages share it equally");
-  simulate->add_option("--input-gradient", options.input_gradient, "The same for I");
-  simulate->add_option("--weight-gradient", options.weight_gradient,
-                       "The same for W; a whole backward takes both");
-  simulate->add_option("--transfer", options.transfer,
-                       "Time of a transfer from one rank to another");
-  simulate->add_option("--host", options.host, "Time in which a host enqueues an action");
-  simulate->add_option("--steps", options.steps, "Steps in a row");
-  add_optimizer_in_schedule(*simulate, options.optimizer_in_schedule);
+  add_step(*simulate, options, kUngrouped);
   simulate->add_flag("--json", options.json, "Print a JSON object");
   return simulate;
+}
+
+CLI::App* add_render(CLI::App& app, RenderOptions& options) {
+  CLI::App* render = app.add_subcommand("render", "Draw a schedule's timetable as SVG");
+  add_common(*render);
+  render->footer(kRenderFooter);
+  render->add_option("-o,--out", options.out, "Where to write it; standard output if not given")
+      ->type_name("FILE");
+  render->add_flag("--transfers", options.transfers, "Draw every transfer as an arrow");
+  add_step(*render, options.step, kTimes);
+  add_planning(*render, options.plan, kPlan);
+  render->add_flag("--json", options.json, "Print a JSON object beside the picture's file");
+  return render;
+}
+
+// An option of one of these groups that is given; none: "".
+std::string given_of(const CLI::App& app, std::initializer_list<std::string> groups) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() > 0 && std::ranges::find(groups, option->get_group()) != groups.end()) {
+      return option->get_name();
+    }
+  }
+  return "";
+}
+
+// Whether a plan gives the times.
+bool asks_for_plan(const CLI::App& render) {
+  const std::string plan = given_of(render, {"Model", kPlan});
+  const std::string time = given_of(render, {kTimes});
+  if (!plan.empty() && !time.empty()) {
+    throw InvalidArgument(
+        fmt::format("render: {} says how long actions take, and with {} a plan does; give one of "
+                    "them",
+                    time, plan));
+  }
+  return !plan.empty();
 }
 
 CLI::App* add_devices(CLI::App& app, DevicesOptions& options) {
@@ -387,7 +452,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
   }
   throw InvalidArgument(
       fmt::format("there is no command \"{}\"; there are train, plan, sample, schedule, prove, "
-                  "simulate, devices and bench",
+                  "simulate, render, devices and bench",
                   arguments.front()));
 }
 
@@ -426,6 +491,7 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   CLI::App* schedule = add_schedule(app, invocation.schedule, schedule_as_json);
   add_prove(app, invocation.prove);
   CLI::App* simulate = add_simulate(app, invocation.simulate);
+  CLI::App* render = add_render(app, invocation.render);
   CLI::App* devices = add_devices(app, invocation.devices);
   CLI::App* bench = add_bench(app, invocation.bench);
   check_command(app, arguments);
@@ -454,11 +520,15 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
   if (schedule_as_json) {
     invocation.schedule.format = "json";
   }
+  if (chosen == render) {
+    invocation.render.planned = asks_for_plan(*render);
+  }
   invocation.command = chosen == train      ? Command::train
                        : chosen == plan     ? Command::plan
                        : chosen == sample   ? Command::sample
                        : chosen == schedule ? Command::schedule
                        : chosen == simulate ? Command::simulate
+                       : chosen == render   ? Command::render
                        : chosen == devices  ? Command::devices
                        : chosen == bench    ? Command::bench
                                             : Command::prove;

@@ -144,6 +144,16 @@ struct SimulateOptions {
   bool json = false;
 };
 
+struct RenderOptions {
+  SimulateOptions step;     ///< what to draw, and its times
+  PlanCommandOptions plan;  ///< or the model and devices that give times and bytes; its size is of
+                            ///< no use
+  bool planned = false;     ///< which of them: options of the model or the plan are given
+  std::string out;          ///< empty: standard output
+  bool transfers = false;
+  bool json = false;
+};
+
 struct DevicesOptions {
   bool json = false;
 };
@@ -156,6 +166,7 @@ enum class Command : std::uint8_t {
   schedule,
   prove,
   simulate,
+  render,
   devices,
   bench
 };
@@ -170,6 +181,7 @@ struct Invocation {
   ProveOptions prove;
   PlanCommandOptions plan;
   SimulateOptions simulate;
+  RenderOptions render;
   DevicesOptions devices;
   BenchOptions bench;
 };

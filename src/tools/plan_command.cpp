@@ -25,36 +25,6 @@ namespace {
 constexpr std::int64_t kBytesVocabulary = 256;
 constexpr int kMostDrawn = 32;  // actions of a rank: a longer drawing helps nobody
 
-nn::Model model_of(const PlanCommandOptions& options) {
-  if (!options.named.empty()) {
-    return nn::find_model(options.named).build(options.named_context, dtype_of(options.model));
-  }
-  ModelOptions model = options.model;
-  model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;
-  return build_model(model);
-}
-
-PlanOptions plan_options(const PlanCommandOptions& options, const nn::Model& model) {
-  const auto layers = static_cast<std::int64_t>(model.layers().size());
-  PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
-                   .micro_batches = options.micro_batches,
-                   .schedule = options.schedule,
-                   .stages_per_rank = options.chunks.value_or(0),
-                   .group = options.group,
-                   .own_schedule = options.own_schedule,
-                   .split = parse_split(options.split, stages_of(options), layers),
-                   .profile = std::nullopt,
-                   .device = plan::device_profile(options.device_profile),
-                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
-                   .recompute = parse_recompute(options.recompute),
-                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2,
-                   .lower = lower_options(options.optimizer_in_schedule)};
-  if (options.memory.empty()) {
-    plan.memory_limit_bytes = plan.device.memory_bytes;
-  }
-  return plan;
-}
-
 std::string as_text(const Plan& plan, const nn::Model& model, const Console& console) {
   std::ostringstream text;
   text << fmt::format("{:.2f} M parameters\n\n",
@@ -80,13 +50,43 @@ int refuse(const PlanCommandOptions& options, const PlanError& error, const Cons
 
 }  // namespace
 
+nn::Model model_of(const PlanCommandOptions& options) {
+  if (!options.named.empty()) {
+    return nn::find_model(options.named).build(options.named_context, dtype_of(options.model));
+  }
+  ModelOptions model = options.model;
+  model.vocabulary = model.vocabulary == 0 ? kBytesVocabulary : model.vocabulary;
+  return build_model(model);
+}
+
+PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model) {
+  const auto layers = static_cast<std::int64_t>(model.layers().size());
+  PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
+                   .micro_batches = options.micro_batches,
+                   .schedule = options.schedule,
+                   .stages_per_rank = options.chunks.value_or(0),
+                   .group = options.group,
+                   .own_schedule = options.own_schedule,
+                   .split = parse_split(options.split, stages_of(options), layers),
+                   .profile = std::nullopt,
+                   .device = plan::device_profile(options.device_profile),
+                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
+                   .recompute = parse_recompute(options.recompute),
+                   .optimizer_states = options.optimizer == "sgd" ? 1 : 2,
+                   .lower = lower_options(options.optimizer_in_schedule)};
+  if (options.memory.empty()) {
+    plan.memory_limit_bytes = plan.device.memory_bytes;
+  }
+  return plan;
+}
+
 int run_plan(const PlanCommandOptions& given, const Console& console) {
   PlanCommandOptions options = given;
   take_schedule_file(options);
   check(options);
   nn::Model model = model_of(options);
   try {
-    const Plan plan = make_plan(model, options.ranks, plan_options(options, model));
+    const Plan plan = make_plan(model, options.ranks, options_of(options, model));
     if (!options.save_schedule.empty()) {
       train::replace_file(options.save_schedule, schedule::write_csv(plan.schedule));
     }

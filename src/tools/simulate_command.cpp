@@ -12,100 +12,16 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "lockflight/core/error.h"
-#include "lockflight/plan/lower.h"
 #include "lockflight/plan/simulate.h"
-#include "lockflight/plan/transcribe.h"
 #include "lockflight/plan/unroll.h"
 #include "lockflight/schedule/grid.h"
-#include "lockflight/schedule/registry.h"
-#include "lockflight/schedule/search.h"
-#include "tools/auto_schedule.h"
-#include "tools/pipeline_size.h"
-#include "tools/schedule_file.h"
-#include "tools/split.h"
+#include "tools/simulation_subject.h"
 
 namespace lockflight::tools {
 namespace {
 
 using plan::SimulatedStep;
 using schedule::Schedule;
-
-constexpr int kRanks = 4;
-constexpr int kMicroBatches = 8;
-constexpr int kMostSteps = 1000;
-
-void check_time(std::string_view name, double value) {
-  if (!(value >= 0) || std::isinf(value)) {
-    throw InvalidArgument(fmt::format("{} is {}; it must be a number of at least 0", name, value));
-  }
-}
-
-void check(const SimulateOptions& options) {
-  if (options.schedule.empty()) {
-    throw InvalidArgument(
-        "simulate: which schedule? try lockflight simulate 1f1b, or the name of a CSV file");
-  }
-  check_time("--forward", options.forward);
-  check_time("--input-gradient", options.input_gradient);
-  check_time("--weight-gradient", options.weight_gradient);
-  check_time("--transfer", options.transfer);
-  check_time("--host", options.host);
-  if (options.steps < 1 || options.steps > kMostSteps) {
-    throw InvalidArgument(
-        fmt::format("--steps is {}; it must be from 1 to {}", options.steps, kMostSteps));
-  }
-}
-
-EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::PipelineSize& size) {
-  return {.ranks = size.ranks,
-          .micro_batches = size.micro_batches,
-          .stages_per_rank = size.stages_per_rank,
-          .times = {.forward = options.forward,
-                    .input_gradient = options.input_gradient,
-                    .weight_gradient = options.weight_gradient},
-          .transfer = options.transfer};
-}
-
-RunnableFile subject_of(const SimulateOptions& options) {
-  if (is_schedule_file(options.schedule)) {
-    if (options.group) {
-      throw InvalidArgument(
-          fmt::format("--group is of no use with a file such as {}; its order is already made",
-                      options.schedule));
-    }
-    RunnableFile file = read_runnable_file(
-        options.schedule,
-        {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
-    if (options.optimizer_in_schedule) {
-      file.program = plan::program_of(file.schedule, {}, lower_options(true));
-    }
-    return file;
-  }
-  const schedule::PipelineSize size{
-      .ranks = options.ranks.value_or(kRanks),
-      .micro_batches = options.micro_batches.value_or(kMicroBatches),
-      .stages_per_rank = stages_per_rank(options.schedule, options.chunks),
-      .group = options.group.value_or(0)};
-  check_size(size);
-  Schedule schedule = schedule::is_auto(options.schedule)
-                          ? auto_schedule(pipeline_of(options, size))
-                          : schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
-  return {.schedule = std::move(schedule), .program = std::move(program)};
-}
-
-// The options' times are those of a rank, which its stages share equally.
-plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placement& placement) {
-  plan::StepCosts costs{.link = {.latency = options.transfer}, .host = options.host};
-  for (int stage = 0; stage < placement.stages(); ++stage) {
-    const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size());
-    costs.stages.push_back({.times = {.forward = options.forward / share,
-                                      .input_gradient = options.input_gradient / share,
-                                      .weight_gradient = options.weight_gradient / share}});
-  }
-  return costs;
-}
 
 // Of several steps in a row; what one more takes, or what the only one takes.
 struct Row {
@@ -201,9 +117,8 @@ std::string as_text(const Schedule& schedule, const Row& row) {
 }  // namespace
 
 void run_simulate(const SimulateOptions& options, const Console& console) {
-  check(options);
-  const auto [schedule, program] = subject_of(options);
-  const Row row = simulate_row(program, costs_of(options, schedule.placement), options.steps);
+  const auto [schedule, program, costs] = simulation_subject(options, "simulate");
+  const Row row = simulate_row(program, costs, options.steps);
   if (options.json) {
     console.print(as_json(schedule, row).dump() + "\n");
   } else {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/svg.h"
 #include "train/file.h"
 
 namespace lockflight::train {
@@ -26,26 +27,6 @@ constexpr int kLossTicks = 7;
 constexpr std::string_view kTrainingColour = "#5b9bd5";
 constexpr std::string_view kValidationColour = "#8a2a0b";
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::vector<LossPoint> finite(const std::vector<LossPoint>& points) {
   std::vector<LossPoint> kept;
   std::ranges::copy_if(points, std::back_inserter(kept),
@@ -57,7 +38,7 @@ std::vector<LossPoint> finite(const std::vector<LossPoint>& points) {
 class Axis {
  public:
   Axis(double low, double high, int ticks, double begin, double end)
-      : ticks_(round_ticks(low, high, ticks)), begin_(begin), end_(end) {}
+      : ticks_(svg::round_ticks(low, high, ticks)), begin_(begin), end_(end) {}
 
   const std::vector<double>& ticks() const { return ticks_; }
   double at(double value) const {
@@ -148,7 +129,7 @@ class Picture {
   void put(double left, double top, std::string_view anchor, std::string_view text,
            std::string_view style = "") {
     text_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", left,
-                         top, anchor, style, escaped(text));
+                         top, anchor, style, svg::escaped(text));
   }
 
   void stroke(double x1, double y1, double x2, double y2, std::string_view colour) {
@@ -224,29 +205,6 @@ class Picture {
 };
 
 }  // namespace
-
-std::vector<double> round_ticks(double low, double high, int count) {
-  const double least = std::max({std::abs(low), std::abs(high), 1e-300}) * 1e-9;
-  const double range = std::max(high - low, least);
-  const double wanted = range / std::max(count, 1);
-  const double power = std::pow(10.0, std::floor(std::log10(wanted)));
-  double distance = 10 * power;
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= wanted * (1 - 1e-9)) {
-      distance = factor * power;
-      break;
-    }
-  }
-  // Multiples of the distance, with room for one that misses its place by a rounding.
-  const double first = std::floor(low / distance + 1e-9);
-  const double last = std::max(std::ceil(high / distance - 1e-9), first + 1);
-  std::vector<double> ticks;
-  const auto distances = static_cast<int>(last - first);
-  for (int i = 0; i <= distances; ++i) {
-    ticks.push_back((first + i) * distance);
-  }
-  return ticks;
-}
 
 std::string draw_loss_curve(const LossCurve& curve) { return Picture(curve).draw(); }
 

@@ -88,7 +88,7 @@ class Process {
     }
     id_ = 0;
     return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
-            .out = out_ == "/dev/full" ? "" : out(),
+            .out = out_.starts_with("/dev/") ? "" : out(),
             .err = text_of(err_)};
   }
 

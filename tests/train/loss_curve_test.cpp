@@ -59,29 +59,6 @@ std::vector<std::pair<double, double>> polyline(const std::string& svg, int numb
   return points;
 }
 
-TEST(RoundTicksTest, AreRoundNumbersThatCoverTheRange) {
-  EXPECT_THAT(round_ticks(0, 1000, 5), testing::ElementsAre(0, 200, 400, 600, 800, 1000));
-  EXPECT_THAT(round_ticks(1.9, 5.6, 7), testing::ElementsAre(1, 2, 3, 4, 5, 6));
-  Random random({.seed = 2});
-  for (int i = 0; i < 2000; ++i) {
-    const double low = random.next_normal() * std::pow(10.0, static_cast<double>(i % 12) - 6);
-    const double high = low + std::abs(random.next_normal()) * std::pow(10.0, i % 7 - 3.0);
-    const auto ticks = round_ticks(low, high, 6);
-    ASSERT_GE(ticks.size(), 2U) << low << " " << high;
-    ASSERT_LE(ticks.size(), 9U) << low << " " << high;
-    const double distance = ticks[1] - ticks[0];
-    EXPECT_LE(ticks.front(), low + distance * 1e-6);
-    EXPECT_GE(ticks.back(), high - distance * 1e-6);
-    EXPECT_GT(ticks.front(), low - distance * 1.001);
-    EXPECT_LT(ticks[ticks.size() - 2], std::max(high, low + distance) + distance * 1e-6);
-  }
-}
-
-TEST(RoundTicksTest, ARangeOfNothingStillHasTwoTicks) {
-  EXPECT_EQ(round_ticks(3, 3, 6).size(), 2U);
-  EXPECT_EQ(round_ticks(0, 0, 6).size(), 2U);
-}
-
 TEST(LossCurveTest, APointLiesWhereItsStepAndLossAre) {
   LossCurve curve;
   curve.training = {{0, 5}, {50, 0}, {100, 2.5}};

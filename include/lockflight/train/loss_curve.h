@@ -21,10 +21,6 @@ struct LossCurve {
   std::vector<LossPoint> validation;  ///< steps ascending
 };
 
-/// Round numbers that cover [low, high]: 1, 2 or 5 times a power of ten apart, about `count` of
-/// them, the first at or below `low`, the last at or above `high`.
-std::vector<double> round_ticks(double low, double high, int count);
-
 /// A self-contained SVG, 800 by 480: both curves with axes, ticks and a legend, told apart by
 /// stroke and marks as well as by colour.  Points that are not finite are left out; a training
 /// curve of more points than the picture has columns is averaged column by column.

@@ -1,0 +1,15 @@
+# Draws every schedule for docs/schedules.md:
+#   cmake -DLOCKFLIGHT=build/dev/bin/lockflight -DFOLDER=docs/schedules -P cmake/schedule_pictures.cmake
+execute_process(COMMAND ${LOCKFLIGHT} schedule --list --json OUTPUT_VARIABLE list COMMAND_ERROR_IS_FATAL ANY)
+file(MAKE_DIRECTORY ${FOLDER})
+string(JSON count LENGTH "${list}")
+math(EXPR last "${count} - 1")
+foreach(i RANGE ${last})
+  string(JSON name GET "${list}" ${i} name)
+  string(JSON several_stages GET "${list}" ${i} several_stages)
+  set(size --ranks 4 --micro-batches 8)
+  if(several_stages)
+    list(APPEND size --chunks 2)
+  endif()
+  execute_process(COMMAND ${LOCKFLIGHT} render ${name} ${size} --out ${FOLDER}/${name}.svg COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
