@@ -80,6 +80,9 @@ void set_memory(SimulatedStep& step, nn::Model& model, const Plan& plan) {
       begins[span.rank].push_back(span.begin);
     }
   }
+  for (std::vector<double>& of_rank : begins) {
+    std::ranges::sort(of_rank);  // an overlapped pair is on two streams
+  }
   for (std::size_t i = 0; i < step.ranks.size(); ++i) {
     const RankMemory& memory = plan.memory[i];
     const auto lasting = static_cast<std::int64_t>(memory.parameter_bytes + memory.gradient_bytes +

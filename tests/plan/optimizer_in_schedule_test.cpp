@@ -280,63 +280,36 @@ TEST(OptimizerInScheduleTest, AProofRefusesAnUpdatePhaseOfAnotherForm) {
 
 // --- Times of several steps.
 
-// ZB-2p by its definition: 2 (p - r) - 1 forwards, then I and F in turn, I and W, and the Ws left.
-schedule::Schedule zb_2p(int ranks, int micro_batches) {
-  using enum schedule::ActionKind;
-  schedule::Schedule schedule{.name = "zb-2p",
-                              .micro_batches = micro_batches,
-                              .placement = schedule::Placement::loop({.ranks = ranks}),
-                              .rows = {}};
-  schedule.rows.resize(ranks);
-  for (int rank = 0; rank < ranks; ++rank) {
-    auto& row = schedule.rows[rank];
-    const int warm_up = 2 * (ranks - rank) - 1;
-    for (int k = 0; k < warm_up; ++k) {
-      row.push_back({{rank, forward, k}});
-    }
-    for (int k = 0; k < micro_batches; ++k) {
-      row.push_back({{rank, input_gradient, k}});
-      const int left = k + warm_up - micro_batches;
-      row.push_back({left < 0 ? schedule::Action{rank, forward, k + warm_up}
-                              : schedule::Action{rank, weight_gradient, left}});
-    }
-    for (int k = warm_up; k < micro_batches; ++k) {
-      row.push_back({{rank, weight_gradient, k}});
-    }
-  }
-  return schedule;
-}
-
 StepCosts unit_costs(int stages, int ranks) {
   return {.stages = std::vector<StageCosts>(stages, {.times = {1, 1, 1}}),
           .update = std::vector<double>(ranks, 0)};
 }
 
-TEST(OptimizerInScheduleTest, Zb2pHasNoIdleTimeBetweenSteps) {
-  for (int ranks = 1; ranks <= 6; ++ranks) {
-    for (const int micro_batches : {2 * ranks - 1, 2 * ranks, 4 * ranks}) {
-      const schedule::Schedule schedule = zb_2p(ranks, micro_batches);
-      const StepCosts costs = unit_costs(ranks, ranks);
-      const auto steps = simulate(unroll(lowered(schedule), 4), costs);
-      EXPECT_EQ(steps.idle_span(), 0) << ranks << " ranks, " << micro_batches << " micro-batches";
-      EXPECT_EQ(steps.makespan, 4 * 3 * micro_batches + ranks - 1);
-      // One barrier a step costs p - 1.
-      const auto barriers = simulate(unroll(lower(schedule, {}), 4), costs);
-      EXPECT_EQ(barriers.makespan, 4 * (3 * micro_batches + ranks - 1));
+// Ranks work from their first action to the end of the last step; a barrier costs p - 1 a step.
+TEST(OptimizerInScheduleTest, ZeroBubbleSchedulesHaveNoIdleTimeBetweenSteps) {
+  constexpr int kSteps = 4;
+  for (const auto& [name, chunks] : {std::pair{"zb-2p", 1}, {"zb-v", 2}}) {
+    for (int ranks = 1; ranks <= 8; ++ranks) {
+      for (const int micro_batches : {2 * ranks - 1, 2 * ranks, 3 * ranks}) {
+        SCOPED_TRACE(::testing::Message() << name << " p" << ranks << " m" << micro_batches);
+        const auto schedule = make_schedule(
+            name, {.ranks = ranks, .micro_batches = micro_batches, .stages_per_rank = chunks});
+        const StepCosts costs = unit_costs(chunks * ranks, ranks);
+        const int busy = 3 * chunks * micro_batches;
+        const auto steps = simulate(unroll(lowered(schedule), kSteps), costs);
+        EXPECT_EQ(steps.idle_span(), 0);
+        EXPECT_EQ(steps.makespan, kSteps * busy + ranks - 1);
+        const auto barriers = simulate(unroll(lower(schedule, {}), kSteps), costs);
+        EXPECT_EQ(barriers.makespan, kSteps * (busy + ranks - 1));
+      }
     }
   }
-}
-
-TEST(OptimizerInScheduleTest, ZbVHasNoIdleTimeBetweenSteps) {
-  const auto steps = simulate(unroll(lowered(zb_v()), 4), unit_costs(4, 2));
-  EXPECT_EQ(steps.idle_span(), 0);
-  EXPECT_EQ(steps.makespan, 4 * 24 + 1);
 }
 
 TEST(OptimizerInScheduleTest, AnAmendedUpdateCostsTheUpdateAndThePrologueAgain) {
   StepCosts costs = unit_costs(3, 3);
   costs.update = {2, 2, 2};
-  const Program program = lowered(zb_2p(3, 6));
+  const Program program = lowered(make_schedule("zb-2p", {.ranks = 3, .micro_batches = 6}));
   const auto kept = simulate(unroll(program, {Verdict::accepted}), costs);
   const auto amended = simulate(unroll(program, {Verdict::amended}), costs);
   EXPECT_EQ(kept.idle_span(), 0);

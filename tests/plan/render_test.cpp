@@ -126,7 +126,33 @@ std::size_t boxes_at(const std::vector<SvgBox>& boxes, double left, double right
   });
 }
 
-// Every compute has one box, where and as long as it runs, and there are no others.
+// Where a compute's box is to be: as long as it runs, or half as high and as long as the pair.
+struct Place {
+  double begin = 0;
+  double end = 0;
+  double top = 0;  // from that of the line, in heights of the line
+  double height = 1;
+};
+
+Place place_of(const Rendered& rendered, const SimulatedSpan& span) {
+  Place place{.begin = span.begin, .end = span.end};
+  for (const schedule::Cell& cell : rendered.schedule.rows[span.rank]) {
+    if (cell.size() != 2 || std::ranges::find(cell, span.action) == cell.end()) {
+      continue;
+    }
+    for (const SimulatedSpan& other : rendered.step.spans) {
+      if (other.opcode == Opcode::compute && std::ranges::find(cell, other.action) != cell.end()) {
+        place.begin = std::min(place.begin, other.begin);
+        place.end = std::max(place.end, other.end);
+      }
+    }
+    place.top = span.action.kind == ActionKind::forward ? 0 : 0.5;
+    place.height = 0.5;
+  }
+  return place;
+}
+
+// Every compute has one box, and there are no others.
 void expect_boxes_of_computes(const Rendered& rendered) {
   const auto [scale, lines] = lines_of(rendered);
   const std::vector<SvgBox> boxes = svg_boxes(rendered.root);
@@ -134,9 +160,11 @@ void expect_boxes_of_computes(const Rendered& rendered) {
   for (const SimulatedSpan& span : rendered.step.spans) {
     if (span.opcode == Opcode::compute) {
       ++computes;
-      EXPECT_EQ(boxes_at(boxes, scale.at(span.begin, rendered.step),
-                         scale.at(span.end, rendered.step), lines[span.rank].top,
-                         lines[span.rank].height, fill_of(rendered.schedule, span.action)),
+      const Place place = place_of(rendered, span);
+      const RankLine line = lines[span.rank];
+      EXPECT_EQ(boxes_at(boxes, scale.at(place.begin, rendered.step),
+                         scale.at(place.end, rendered.step), line.top + place.top * line.height,
+                         place.height * line.height, fill_of(rendered.schedule, span.action)),
                 1U)
           << schedule::to_string(span.action);
     }
@@ -196,7 +224,7 @@ TEST(RenderTest, EveryScheduleIsDrawn) {
     SCOPED_TRACE(info.name);
     const Rendered rendered = render_named(
         std::string(info.name),
-        {.ranks = 4, .micro_batches = 8, .stages_per_rank = info.several_stages ? 2 : 1});
+        {.ranks = 4, .micro_batches = 8, .stages_per_rank = info.several_stages ? 2 : 0});
     expect_sound(rendered);
     expect_boxes_of_computes(rendered);
     EXPECT_EQ(rendered.root.children[0].text.find(info.name), 0U);
@@ -240,27 +268,10 @@ TEST(RenderTest, BothOfAnOverlappedPairShareABox) {
                                                       "1F0,(1F1;1B0)OVERLAP_F_B,1B1,1F2,1B2\n"),
                                    even_costs(2));
   expect_sound(rendered);
-  const auto [scale, lines] = lines_of(rendered);
-  const std::vector<SvgBox> boxes = svg_boxes(rendered.root);
-  const auto span_of = [&](const char* action) {
-    return *std::ranges::find_if(rendered.step.spans, [&](const SimulatedSpan& span) {
-      return span.opcode == Opcode::compute && schedule::to_string(span.action) == action;
-    });
-  };
-  for (const auto& [upper, lower] : {std::pair("0F2", "0B0"), std::pair("1F1", "1B0")}) {
-    const SimulatedSpan forward = span_of(upper);
-    const SimulatedSpan backward = span_of(lower);
-    const double left = scale.at(std::min(forward.begin, backward.begin), rendered.step);
-    const double right = scale.at(std::max(forward.end, backward.end), rendered.step);
-    const RankLine line = lines[forward.rank];
-    EXPECT_EQ(boxes_at(boxes, left, right, line.top, line.height / 2,
-                       fill_of(rendered.schedule, forward.action)),
-              1U);
-    EXPECT_EQ(boxes_at(boxes, left, right, line.top + line.height / 2, line.height / 2,
-                       fill_of(rendered.schedule, backward.action)),
-              1U);
-  }
-  EXPECT_EQ(boxes.size(), 12U);
+  expect_boxes_of_computes(rendered);
+  EXPECT_EQ(svg_boxes(rendered.root).size(), 12U);
+  const double height = lines_of(rendered).second[0].height;
+  EXPECT_EQ(std::ranges::count(svg_boxes(rendered.root), height / 2, &SvgBox::height), 4);
 }
 
 TEST(RenderTest, StepsInARowHaveTheirOwnPairs) {

@@ -13,6 +13,7 @@
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/ops/elementwise.h"
 #include "lockflight/runtime/pipeline.h"
+#include "lockflight/schedule/csv.h"
 #include "lockflight/train/optimizer.h"
 #include "runtime/test_models.h"
 
@@ -94,27 +95,40 @@ INSTANTIATE_TEST_SUITE_P(Of, PlannedStepTest,
                          });
 
 // On GPUs the compute stream and the transport take memory too, and that is planned.
-class PlannedArenaTest : public test::StreamsTest {};
+class PlannedArenaTest : public test::StreamsTest {
+ protected:
+  static void expect_what_was_planned(int ranks, bool tied, const PlanOptions& options) {
+    World world = test::make_world(ranks, GetParam());
+    nn::Model model = test::tiny_gpt2(tied);
+    const Plan plan = make_plan(model, world, options);
+    Pipeline pipeline(world, std::move(model), plan);
+    train::AdamW optimizer(pipeline.parameters());
+    pipeline.forward_backward(test::token_batch(plan.batch().rows(), 0));
+    optimizer.step();
+    for (int rank = 0; rank < ranks; ++rank) {
+      const RankMemory& planned = plan.memory[rank];
+      EXPECT_EQ(planned.workspace_bytes > 0, GetParam().device == DeviceKind::cuda);
+      EXPECT_EQ(world.device(rank).memory().in_use_bytes, planned.arena_bytes())
+          << "rank " << rank << " of " << ranks;
+      EXPECT_EQ(world.device(rank).memory().peak_bytes, planned.arena_bytes());
+    }
+  }
+};
 
 TEST_P(PlannedArenaTest, HoldsWhatThePlanSaysToTheByte) {
   for (const int ranks : {1, 2, 3}) {
     for (const bool tied : {false, true}) {
-      World world = test::make_world(ranks, GetParam());
-      nn::Model model = test::tiny_gpt2(tied);
-      const Plan plan = make_plan(model, world, options("1f1b"));
-      Pipeline pipeline(world, std::move(model), plan);
-      train::AdamW optimizer(pipeline.parameters());
-      pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, 0));
-      optimizer.step();
-      for (int rank = 0; rank < ranks; ++rank) {
-        const RankMemory& planned = plan.memory[rank];
-        EXPECT_EQ(planned.workspace_bytes > 0, GetParam().device == DeviceKind::cuda);
-        EXPECT_EQ(world.device(rank).memory().in_use_bytes, planned.arena_bytes())
-            << "rank " << rank << " of " << ranks;
-        EXPECT_EQ(world.device(rank).memory().peak_bytes, planned.arena_bytes());
-      }
+      expect_what_was_planned(ranks, tied, options("1f1b"));
     }
   }
+}
+
+// Ranks with overlapped pairs have two streams that compute.
+TEST_P(PlannedArenaTest, HoldsAWorkspaceForEveryStreamThatComputes) {
+  PlanOptions pairs{.micro_batch = {.rows = kRows}, .micro_batches = 3};
+  pairs.own_schedule = schedule::read_csv(
+      "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n1F0,1B0,1F1,1B1,1F2,1B2\n", "pairs");
+  expect_what_was_planned(2, false, pairs);
 }
 
 INSTANTIATE_TEST_SUITE_P(On, PlannedArenaTest,
