@@ -122,7 +122,7 @@ class AutoPlanner {
       }
     }
     if (drafts_.empty() && !least_) {
-      std::rethrow_exception(problem);  // 1F1B has every size, so what fails is the options
+      std::rethrow_exception(problem);  // interleaved has every size: the options are to blame
     }
   }
 
