@@ -114,14 +114,39 @@ std::uintptr_t Memory::place(Space& space, std::size_t room) {
     space.fresh += room;
     return begin;
   }
+  const std::uintptr_t begin = reuse(space, room);
+  if (begin != 0) {
+    return begin;
+  }
+  join_freed(space);
+  return reuse(space, room);
+}
+
+std::uintptr_t Memory::reuse(Space& space, std::size_t room) {
   for (auto it = space.freed.begin(); it != space.freed.end(); ++it) {
-    if (room_of(it->second) >= room) {
+    const std::size_t all = room_of(it->second);
+    if (all >= room) {
       const std::uintptr_t begin = it->first;
       space.freed.erase(it);
+      if (all - room > kRedZone) {
+        space.freed[begin + room] = all - room - kRedZone;
+      }
       return begin;
     }
   }
   return 0;
+}
+
+// Neighbours become one.
+void Memory::join_freed(Space& space) {
+  for (auto it = space.freed.begin(); it != space.freed.end(); ++it) {
+    std::size_t all = room_of(it->second);
+    for (auto next = std::next(it); next != space.freed.end() && next->first == it->first + all;
+         next = space.freed.erase(next)) {
+      all += room_of(next->second);
+    }
+    it->second = all - kRedZone;
+  }
 }
 
 bool Memory::release(int number, void* pointer, std::string* damage) {

@@ -68,6 +68,8 @@ class Memory {
     std::map<std::uintptr_t, std::size_t> alive, freed;
   };
   std::uintptr_t place(Space& space, std::size_t room);
+  static std::uintptr_t reuse(Space& space, std::size_t room);
+  static void join_freed(Space& space);
 
   std::uintptr_t base_;
   std::size_t stride_;
