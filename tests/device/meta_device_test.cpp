@@ -107,9 +107,10 @@ TEST(MetaDeviceTest, RecordsTheLivesOfTensorsInTheOrderOfTheCalls) {
   const Tensor c = device->empty({{30}});
   b = Tensor();
   EXPECT_THAT(take_buffers(*device),
-              testing::ElementsAre(BufferLife{.bytes = 40, .born = 0, .freed = 2, .action = 7, .freed_by = 8},
-                                   BufferLife{.bytes = 80, .born = 1, .freed = 4, .action = 8, .freed_by = 8},
-                                   BufferLife{.bytes = 120, .born = 3, .freed = -1, .action = 8}));
+              testing::ElementsAre(
+                  BufferLife{.bytes = 40, .born = 0, .freed = 2, .action = 7, .freed_by = 8},
+                  BufferLife{.bytes = 80, .born = 1, .freed = 4, .action = 8, .freed_by = 8},
+                  BufferLife{.bytes = 120, .born = 3, .freed = -1, .action = 8}));
   EXPECT_TRUE(take_buffers(*device).empty());
 }
 
