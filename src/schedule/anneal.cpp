@@ -22,8 +22,7 @@ bool has_slow_transfers(const SearchProblem& problem) {
 class Annealer {
  public:
   Annealer(const SearchProblem& problem, const TimedOrder& start, Random& random)
-      : problem_(problem),
-        joins_(has_slow_transfers(problem)),
+      : joins_(has_slow_transfers(problem)),
         random_(random),
         clock_(problem),
         rules_(problem),
@@ -138,7 +137,6 @@ class Annealer {
     return true;
   }
 
-  const SearchProblem& problem_;
   const bool joins_;
   Random& random_;
   OrderClock clock_;

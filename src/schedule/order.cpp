@@ -45,7 +45,7 @@ std::optional<Order> order_of(const Schedule& schedule) {
       if (cell.size() > 1 || !is_compute(action.kind)) {
         return std::nullopt;
       }
-      const Turn& turn = order[rank].emplace_back(action.stage, action.kind);
+      const Turn& turn = order[rank].emplace_back(Turn{action.stage, action.kind});
       if (numbering.next(turn) != action.micro_batch) {
         return std::nullopt;
       }
