@@ -95,6 +95,7 @@
 #include "lockflight/schedule/placement.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/schedule.h"
+#include "lockflight/schedule/text.h"
 #include "lockflight/schedule/timetable.h"
 #include "lockflight/train/checkpoint.h"
 #include "lockflight/train/learning_rate.h"

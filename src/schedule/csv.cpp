@@ -11,11 +11,12 @@
 
 #include "core/text_place.h"
 #include "lockflight/core/error.h"
+#include "lockflight/schedule/text.h"
+#include "schedule/cell_text.h"
 
 namespace lockflight::schedule {
 namespace {
 
-constexpr std::string_view kOverlapEnd = ")OVERLAP_F_B";
 constexpr std::string_view kSpace = " \t";
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -36,40 +37,6 @@ std::string_view trimmed(std::string_view text) {
   return begin == std::string_view::npos
              ? std::string_view{}
              : text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
-}
-
-Cell parse_cell(std::string_view text) {
-  text = trimmed(text);
-  if (text.empty()) {
-    return {};
-  }
-  if (text.front() != '(') {
-    return {parse_action(text)};
-  }
-  if (!text.ends_with(kOverlapEnd)) {
-    throw DataError(fmt::format("an overlapped pair does not end in \"{}\"", kOverlapEnd));
-  }
-  Cell cell;
-  text.remove_suffix(kOverlapEnd.size());
-  for (const std::string_view part : split(text.substr(1), ';')) {
-    cell.push_back(parse_action(part));
-  }
-  if (cell.size() != 2 || cell[0].kind != ActionKind::forward ||
-      cell[1].kind != ActionKind::backward) {
-    throw DataError("an overlapped pair is not one F and one B");
-  }
-  return cell;
-}
-
-std::string to_text(const Cell& cell) {
-  if (cell.empty()) {
-    return {};
-  }
-  std::string text = to_string(cell.front());
-  for (std::size_t i = 1; i < cell.size(); ++i) {
-    text += fmt::format(";{}", to_string(cell[i]));
-  }
-  return cell.size() == 1 ? text : fmt::format("({}{}", text, kOverlapEnd);
 }
 
 struct Place {
@@ -127,7 +94,8 @@ class Reader {
     for (const std::string_view cell_text : split(row_text, ',')) {
       ++now_.cell;
       try {
-        Cell& cell = row.emplace_back(parse_cell(cell_text));
+        const std::string_view trimmed_text = trimmed(cell_text);
+        Cell& cell = row.emplace_back(trimmed_text.empty() ? Cell() : parse_cell(trimmed_text));
         std::ranges::for_each(cell, [&](const Action& action) { note(action); });
       } catch (const DataError& error) {
         refuse(text_, now_, error.what());
@@ -193,6 +161,9 @@ Schedule read_csv(std::string_view text, std::string name) {
 }
 
 std::string cell_place(std::string_view text, std::size_t row, std::size_t cell) {
+  if (is_text(text)) {
+    return action_place(text, {.rank = row - 1, .action = cell});
+  }
   std::size_t offset = 0;
   for (std::size_t line = 1; line < row; ++line) {
     offset = text.find('\n', offset) + 1;

@@ -38,7 +38,8 @@ Schedule read_csv(std::string_view text, std::string name = "csv");
 
 /// Where something stands in a text that read_csv reads: "row 2, cell 4 (line 2, column 13)". All
 /// count from 1; the column, in characters, is that of the first one in the cell that is no space.
-/// Cell 0 is the row as a whole: "row 2 (line 2, column 1)".
+/// Cell 0 is the row as a whole: "row 2 (line 2, column 1)". Of a text that read_text reads it is
+/// what action_place says.
 std::string cell_place(std::string_view text, std::size_t row, std::size_t cell);
 
 /// The inverse of read_csv.

@@ -1,0 +1,410 @@
+#include "lockflight/schedule/text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/text_place.h"
+#include "lockflight/core/error.h"
+#include "schedule/cell_text.h"
+
+namespace lockflight::schedule {
+namespace {
+
+constexpr std::string_view kFormat = "lockflight schedule ";
+constexpr std::string_view kVersion = "1";
+constexpr std::string_view kIdle = ".";
+constexpr std::string_view kAfterStep = "TIED NORM UPDATE";
+constexpr std::string_view kInSchedule = "TIED SUMS UPDATE VALIDATE";
+constexpr std::string_view kNever = "never";
+constexpr std::string_view kAlways = "always";
+constexpr int kLargest = std::numeric_limits<int>::max();
+
+bool is_end_word(std::string_view word) {
+  return word == "TIED" || word == "NORM" || word == "SUMS" || word == "UPDATE" ||
+         word == "VALIDATE";
+}
+
+bool is_printable(char c) { return c >= ' ' && c <= '~'; }
+
+// The words of one line from left to right.
+class Words {
+ public:
+  /// Both offsets are of the text.
+  Words(std::string_view text, std::size_t begin, std::size_t end)
+      : text_(text), next_(begin), end_(end) {}
+
+  bool done() const { return next_ > end_; }
+  /// Of the word that next() gives.
+  std::size_t offset() const { return next_; }
+  /// Empty where two spaces follow each other or one ends the line.
+  std::string_view next() {
+    const std::size_t begin = next_;
+    const std::size_t end = std::min(text_.find(' ', begin), end_);
+    next_ = end + 1;
+    return text_.substr(begin, end - begin);
+  }
+
+ private:
+  std::string_view text_;
+  std::size_t next_;
+  std::size_t end_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  SavedSchedule read() {
+    read_version();
+    saved_.schedule.name = text_.substr(value_of("name "), end_ - begin_);
+    check_name();
+    saved_.schedule.micro_batches = number_in(words_after("micro-batches "), 1);
+    read_placement();
+    if (line_starts_with("layers ")) {
+      read_layers();
+    }
+    if (line_starts_with("recompute ")) {
+      read_recompute();
+    }
+    for (int rank = 0; rank < saved_.schedule.ranks(); ++rank) {
+      read_row(rank);
+    }
+    if (next_line_ < text_.size()) {
+      refuse(next_line_, fmt::format("a line follows the rows of all {} ranks of the placement",
+                                     saved_.schedule.ranks()));
+    }
+    check_complete();
+    check_ends();
+    return std::move(saved_);
+  }
+
+ private:
+  [[noreturn]] void refuse(std::size_t offset, std::string_view why) const {
+    throw DataError(fmt::format("schedule file, {}: {}", text_place(text_, offset), why));
+  }
+
+  bool line_starts_with(std::string_view key) const {
+    return text_.substr(next_line_).starts_with(key);
+  }
+
+  // Goes to the next line, which has to begin so; returns where the rest of it begins.
+  std::size_t value_of(std::string_view key) {
+    if (!line_starts_with(key)) {
+      refuse(next_line_, fmt::format("expected a line that begins with \"{}\"", key));
+    }
+    begin_ = next_line_ + key.size();
+    end_ = text_.find('\n', begin_);
+    if (end_ == std::string_view::npos) {
+      refuse(text_.size(),
+             "the line has no end; every line, the last one too, ends in a line feed");
+    }
+    if (text_[end_ - 1] == '\r') {
+      refuse(end_ - 1, "the line ends in a carriage return, expected a line feed alone");
+    }
+    next_line_ = end_ + 1;
+    return begin_;
+  }
+
+  Words words_after(std::string_view key) {
+    value_of(key);
+    return {text_, begin_, end_};
+  }
+
+  void read_version() {
+    const std::string_view version = text_.substr(value_of(kFormat), end_ - begin_);
+    if (version != kVersion) {
+      refuse(
+          begin_,
+          fmt::format("the file is of another version than {0}, the only one that is known here; "
+                      "save it as version {0} or as CSV with the lockflight that wrote it, or "
+                      "read it with a newer one",
+                      kVersion));
+    }
+  }
+
+  void check_name() const {
+    const std::string& name = saved_.schedule.name;
+    const auto found = std::ranges::find_if_not(name, is_printable);
+    if (name.empty() || found != name.end()) {
+      refuse(begin_ + (found - name.begin()), "a name is one or more printable ASCII characters");
+    }
+  }
+
+  int parse_number(std::size_t offset, std::string_view word, int least) const {
+    int number = 0;
+    const char* const end = word.data() + word.size();
+    const auto [after, failure] = std::from_chars(word.data(), end, number);
+    if (failure != std::errc() || after != end || number < least || word.front() == '-' ||
+        (word.size() > 1 && word.front() == '0')) {
+      refuse(offset, fmt::format("expected a whole number from {} to {}, with one space in front "
+                                 "and no leading zero",
+                                 least, kLargest));
+    }
+    return number;
+  }
+
+  // The only word of a line.
+  int number_in(Words words, int least) const {
+    const std::size_t offset = words.offset();
+    const int number = parse_number(offset, words.next(), least);
+    if (!words.done()) {
+      refuse(words.offset(), "expected the end of the line");
+    }
+    return number;
+  }
+
+  std::vector<int> numbers_in(Words words, int least) const {
+    std::vector<int> numbers;
+    while (!words.done()) {
+      const std::size_t offset = words.offset();
+      numbers.push_back(parse_number(offset, words.next(), least));
+    }
+    return numbers;
+  }
+
+  void read_placement() {
+    std::vector<int> ranks = numbers_in(words_after("placement "), 0);
+    try {
+      saved_.schedule.placement = Placement(std::move(ranks));
+    } catch (const InvalidArgument& error) {
+      refuse(begin_, error.what());
+    }
+  }
+
+  void read_layers() {
+    std::vector<int>& layers = saved_.choices.layers;
+    layers = numbers_in(words_after("layers "), 1);
+    const int stages = saved_.schedule.stages();
+    if (std::cmp_not_equal(layers.size(), stages)) {
+      refuse(begin_,
+             fmt::format("layers of {} stages, but the placement has {}", layers.size(), stages));
+    }
+    if (std::accumulate(layers.begin(), layers.end(), std::int64_t{0}) > kLargest) {
+      refuse(begin_, fmt::format("more than {} layers in all", kLargest));
+    }
+  }
+
+  void read_recompute() {
+    using enum Choices::Recompute;
+    Choices& choices = saved_.choices;
+    const Words words = words_after("recompute ");
+    const std::string_view value = text_.substr(begin_, end_ - begin_);
+    choices.recompute = value == kNever ? never : value == kAlways ? always : listed;
+    if (choices.recompute != listed) {
+      return;
+    }
+    choices.recomputed = numbers_in(words, 0);
+    if (std::ranges::adjacent_find(choices.recomputed, std::greater_equal()) !=
+        choices.recomputed.end()) {
+      refuse(begin_, "expected numbers of layers in ascending order, each once");
+    }
+    const int layers = std::accumulate(choices.layers.begin(), choices.layers.end(), 0);
+    if (!choices.layers.empty() && choices.recomputed.back() >= layers) {
+      refuse(begin_, fmt::format("layer {} is to be recomputed, but there are only the layers 0 to "
+                                 "{}",
+                                 choices.recomputed.back(), layers - 1));
+    }
+  }
+
+  void read_row(int rank) {
+    Words words = words_after(fmt::format("rank {}: ", rank));
+    std::vector<Cell>& row = saved_.schedule.rows.emplace_back();
+    const std::size_t actions_before = actions_;
+    std::size_t offset = words.offset();
+    std::optional<std::size_t> end_begins;
+    while (!words.done()) {
+      offset = words.offset();
+      const std::string_view word = words.next();
+      if (is_end_word(word)) {
+        end_begins = end_begins.value_or(offset);
+      } else if (end_begins) {
+        refuse(offset,
+               "no action may follow TIED, NORM, SUMS, UPDATE and VALIDATE, which end the "
+               "step");
+      } else {
+        row.push_back(word == kIdle ? Cell() : read_cell(offset, word, rank));
+      }
+    }
+    if (actions_ == actions_before) {
+      refuse(begin_, "there is no action; each row is a rank and needs one");
+    }
+    note_end(rank, end_begins.value_or(end_));
+  }
+
+  Cell read_cell(std::size_t offset, std::string_view word, int rank) {
+    if (word.empty()) {
+      refuse(offset, "expected one space between words, and none at the end of a line");
+    }
+    Cell cell;
+    try {
+      cell = parse_cell(word);
+    } catch (const DataError& error) {
+      refuse(offset, error.what());
+    }
+    for (const Action& action : cell) {
+      check_action(offset, action, rank);
+      ++actions_;
+    }
+    return cell;
+  }
+
+  void check_action(std::size_t offset, const Action& action, int rank) const {
+    const Schedule& schedule = saved_.schedule;
+    if (action.stage >= schedule.stages()) {
+      refuse(offset, fmt::format("{} is of no stage of the placement, which has 0 to {}",
+                                 to_string(action), schedule.stages() - 1));
+    }
+    if (schedule.placement.rank_of(action.stage) != rank) {
+      refuse(offset, fmt::format("{} stands in the row of rank {}, but the placement has stage {} "
+                                 "on rank {}",
+                                 to_string(action), rank, action.stage,
+                                 schedule.placement.rank_of(action.stage)));
+    }
+    if (action.micro_batch >= schedule.micro_batches) {
+      refuse(offset, fmt::format("{} is of no micro-batch among 0 to {}", to_string(action),
+                                 schedule.micro_batches - 1));
+    }
+  }
+
+  // All rows end alike.
+  void note_end(int rank, std::size_t begin) {
+    const std::string_view end = text_.substr(begin, end_ - begin);
+    if (!end.empty() && end != kAfterStep && end != kInSchedule) {
+      refuse(begin,
+             fmt::format("the row ends with \"{}\", but what can be run is \"{}\", or \"{}\" "
+                         "with the optimizer in the schedule",
+                         end, kAfterStep, kInSchedule));
+    }
+    if (rank > 0 && end != end_of_rows_) {
+      refuse(begin, fmt::format("the row ends with \"{}\", but that of rank 0 with \"{}\"; all "
+                                "ranks do the same",
+                                end, end_of_rows_));
+    }
+    if (rank == 0) {
+      end_of_rows_ = end;
+      end_begins_ = begin;
+    }
+  }
+
+  void check_ends() {
+    if (has_backward(saved_.schedule) == end_of_rows_.empty()) {
+      refuse(end_begins_,
+             end_of_rows_.empty()
+                 ? fmt::format("the schedule has backwards, so each row ends with \"{}\" or \"{}\"",
+                               kAfterStep, kInSchedule)
+                 : fmt::format("the row ends with \"{}\", but there are no backwards, so there is "
+                               "nothing to update with",
+                               end_of_rows_));
+    }
+    saved_.choices.optimizer_in_schedule = end_of_rows_ == kInSchedule;
+  }
+
+  // Each stage runs each micro-batch. This also keeps a file with huge numbers from asking for huge
+  // tables.
+  void check_complete() const {
+    const Schedule& schedule = saved_.schedule;
+    const std::int64_t forwards = std::int64_t{schedule.stages()} * schedule.micro_batches;
+    if (std::cmp_less(actions_, forwards)) {
+      refuse(text_.size(),
+             fmt::format("the file has {} actions, but {} stages and {} micro-batches "
+                         "need {} forwards",
+                         actions_, schedule.stages(), schedule.micro_batches, forwards));
+    }
+  }
+
+  const std::string_view text_;
+  SavedSchedule saved_;
+  std::size_t next_line_ = 0;
+  // The line at hand, behind the word that it begins with.
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::size_t actions_ = 0;
+  std::string_view end_of_rows_;
+  std::size_t end_begins_ = 0;  // in the row of rank 0
+};
+
+std::string text_of(const Choices& choices) {
+  std::string text;
+  if (!choices.layers.empty()) {
+    text += fmt::format("layers {}\n", fmt::join(choices.layers, " "));
+  }
+  switch (choices.recompute) {
+    case Choices::Recompute::unsaid:
+      break;
+    case Choices::Recompute::never:
+      text += fmt::format("recompute {}\n", kNever);
+      break;
+    case Choices::Recompute::always:
+      text += fmt::format("recompute {}\n", kAlways);
+      break;
+    case Choices::Recompute::listed:
+      text += fmt::format("recompute {}\n", fmt::join(choices.recomputed, " "));
+      break;
+  }
+  return text;
+}
+
+std::vector<int> ranks_of(const Placement& placement) {
+  std::vector<int> ranks;
+  for (int stage = 0; stage < placement.stages(); ++stage) {
+    ranks.push_back(placement.rank_of(stage));
+  }
+  return ranks;
+}
+
+}  // namespace
+
+bool is_text(std::string_view text) { return text.starts_with(kFormat); }
+
+SavedSchedule read_text(std::string_view text) { return Reader(text).read(); }
+
+std::string write_text(const SavedSchedule& saved) {
+  const Schedule& schedule = saved.schedule;
+  if (schedule.name.empty() || !std::ranges::all_of(schedule.name, is_printable)) {
+    throw InvalidArgument(
+        fmt::format("the schedule's name is \"{}\"; to be saved it has to be one or more printable "
+                    "ASCII characters",
+                    schedule.name));
+  }
+  std::string text = fmt::format(
+      "{}{}\nname {}\nmicro-batches {}\nplacement {}\n{}", kFormat, kVersion, schedule.name,
+      schedule.micro_batches, fmt::join(ranks_of(schedule.placement), " "), text_of(saved.choices));
+  const std::string_view end = !has_backward(schedule)               ? ""
+                               : saved.choices.optimizer_in_schedule ? kInSchedule
+                                                                     : kAfterStep;
+  for (int rank = 0; rank < schedule.ranks(); ++rank) {
+    text += fmt::format("rank {}:", rank);
+    for (const Cell& cell : schedule.rows[rank]) {
+      text += ' ';
+      text += cell.empty() ? kIdle : to_text(cell);
+    }
+    text += fmt::format("{}{}\n", end.empty() ? "" : " ", end);
+  }
+  return text;
+}
+
+std::string action_place(std::string_view text, RowPlace place) {
+  const std::string row = fmt::format("\nrank {}: ", place.rank);
+  std::size_t offset = std::min(text.find(row), text.size() - 1) + 1;
+  std::string name = fmt::format("rank {}", place.rank);
+  if (place.action > 0) {
+    offset += row.size() - 1;
+    for (std::size_t action = 1; action < place.action; ++action) {
+      offset = text.find(' ', offset) + 1;
+    }
+    name += fmt::format(", action {}", place.action);
+  }
+  return fmt::format("{} ({})", name, text_place(text, offset));
+}
+
+}  // namespace lockflight::schedule
