@@ -111,7 +111,9 @@ class Planner {
         schedule_(schedule_of(options, ranks)),
         layers_(plan::dry_run(model, options.micro_batch.rows, schedule::has_backward(schedule_))),
         profile_(profile()),
-        recompute_(schedule::has_backward(schedule_) ? options.recompute : Recomputation::never),
+        recompute_(!schedule::has_backward(schedule_) ? Recomputation::never
+                   : options.recomputed               ? Recomputation::always
+                                                      : options.recompute),
         recomputed_(recompute_ == Recomputation::never
                         ? std::vector<std::optional<plan::LayerMemory>>(layers_.size())
                         : recomputed_memory(model, layers_, options.micro_batch.rows)) {}

@@ -131,6 +131,25 @@ std::vector<bool> recomputable(const partition::Problem& problem) {
   return marks;
 }
 
+std::vector<bool> listed(const std::vector<int>& recomputed, const SplitProblem& problem) {
+  const std::vector<LayerCost>& layers = problem.profile.layers;
+  std::vector<bool> marks(layers.size(), false);
+  for (const int layer : recomputed) {
+    if (layer < 0 || std::cmp_greater_equal(layer, layers.size())) {
+      throw InvalidArgument(
+          fmt::format("layer {} is to be recomputed, but the model has the layers 0 to {}", layer,
+                      layers.size() - 1));
+    }
+    if (!problem.recomputed[layer]) {
+      throw InvalidArgument(
+          fmt::format("layer {} ({}) is to be recomputed, but it would keep no less; leave it out",
+                      layer, layers[layer].name));
+    }
+    marks[layer] = true;
+  }
+  return marks;
+}
+
 // The best split with the marked layers recomputed, whether or not it fits the memory.
 Split with_recomputed(const partition::Problem& problem, std::vector<bool> recomputed) {
   partition::Problem fixed = problem;
@@ -207,9 +226,11 @@ Split split_layers(const SplitProblem& problem, Recomputation when,
     }
     to_solve.recompute = false;
   }
-  return with_recomputed(to_solve, when == Recomputation::never
-                                       ? std::vector<bool>(to_solve.layers.size(), false)
-                                       : recomputable(to_solve));
+  if (when == Recomputation::never) {
+    return with_recomputed(to_solve, std::vector<bool>(to_solve.layers.size(), false));
+  }
+  return with_recomputed(
+      to_solve, options.recomputed ? listed(*options.recomputed, problem) : recomputable(to_solve));
 }
 
 }  // namespace lockflight::plan

@@ -38,12 +38,12 @@ struct Split {
 
 /// The split that the options give, or the best one for the profile: see partition::solve.  Where
 /// nothing seems to fit the memory, the best one without a limit, for the exact bytes decide.
-///   when     never: no layer is recomputed; always: all that can be; when_needed: those that
-///   memory
-///            forces, or where nothing seems to fit, all
+///   when     never: no layer is recomputed; always: those that the options list, or if they list
+///            none, all that can be; when_needed: those that memory forces, or where nothing seems
+///            to fit, all
 ///   memory   of every rank
-/// Throws InvalidArgument if there are fewer layers than stages, the given split does not fit, or
-/// pins and groups leave no split.
+/// Throws InvalidArgument if there are fewer layers than stages, the given split does not fit, pins
+/// and groups leave no split, or a listed layer is none that can be recomputed.
 Split split_layers(const SplitProblem& problem, Recomputation when,
                    const std::vector<std::int64_t>& memory);
 

@@ -66,7 +66,7 @@ class Reader {
 
   SavedSchedule read() {
     read_version();
-    saved_.schedule.name = text_.substr(value_of("name "), end_ - begin_);
+    saved_.schedule.name = value_of("name ");
     check_name();
     saved_.schedule.micro_batches = number_in(words_after("micro-batches "), 1);
     read_placement();
@@ -97,8 +97,8 @@ class Reader {
     return text_.substr(next_line_).starts_with(key);
   }
 
-  // Goes to the next line, which has to begin so; returns where the rest of it begins.
-  std::size_t value_of(std::string_view key) {
+  // Goes to the next line, which has to begin so; returns the rest of it.
+  std::string_view value_of(std::string_view key) {
     if (!line_starts_with(key)) {
       refuse(next_line_, fmt::format("expected a line that begins with \"{}\"", key));
     }
@@ -112,7 +112,7 @@ class Reader {
       refuse(end_ - 1, "the line ends in a carriage return, expected a line feed alone");
     }
     next_line_ = end_ + 1;
-    return begin_;
+    return text_.substr(begin_, end_ - begin_);
   }
 
   Words words_after(std::string_view key) {
@@ -121,8 +121,7 @@ class Reader {
   }
 
   void read_version() {
-    const std::string_view version = text_.substr(value_of(kFormat), end_ - begin_);
-    if (version != kVersion) {
+    if (value_of(kFormat) != kVersion) {
       refuse(
           begin_,
           fmt::format("the file is of another version than {0}, the only one that is known here; "

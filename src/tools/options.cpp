@@ -60,6 +60,7 @@ constexpr const char* kSampleFooter =
 constexpr const char* kScheduleFooter =
     "Examples:\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8 --format csv\n"
+    "  lockflight schedule zb-v --ranks 4 --optimizer-in-schedule --out zb-v.lfs\n"
     "  lockflight schedule --list";
 
 constexpr const char* kProveFooter =
@@ -93,8 +94,9 @@ constexpr const char* kRenderFooter =
 
 constexpr const char* kScheduleHelp =
     "A name of lockflight schedule --list, auto (the fastest that fits the memory, searched for), "
-    "or a file of torch.distributed.pipelining that ends in "
-    ".csv: its ranks, stages and micro-batches are then the run's";
+    "or a file, as lockflight schedule --out writes it or torch.distributed.pipelining as .csv: "
+    "its "
+    "ranks, stages and micro-batches are then the run's";
 
 void add_update(CLI::App& app, UpdateOptions& update) {
   const char* group = "Training";
@@ -128,11 +130,12 @@ void add_update(CLI::App& app, UpdateOptions& update) {
   app.add_option("--seed", update.seed, "Of initial weights, batches and dropout")->group(group);
 }
 
-CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
+CLI::Option* add_recompute(CLI::App& app, std::optional<std::string>& recompute) {
   return app
       .add_option("--recompute", recompute,
                   "Layers that keep only their input, and run forward again before their "
-                  "backward: never, when-needed (where --memory forces it) or always")
+                  "backward: never (if not given), when-needed (where --memory forces it) or "
+                  "always")
       ->check(CLI::IsMember({"never", "when-needed", "always"}))
       ->type_name("NAME");
 }
@@ -267,7 +270,8 @@ CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   plan->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
   add_optimizer_in_schedule(*plan, options.optimizer_in_schedule);
   plan->add_option("--save-schedule", options.save_schedule,
-                   "Write the plan's schedule as a file of torch.distributed.pipelining")
+                   "Write the plan's schedule, with layers and recomputation, or if it ends in "
+                   ".csv as a file of torch.distributed.pipelining")
       ->type_name("FILE");
   add_planning(*plan, options, kUngrouped);
   plan->add_flag("--json", options.json, "Print the plan as JSON");
@@ -298,8 +302,8 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   add_common(*schedule);
   schedule->footer(kScheduleFooter);
   schedule->add_option("name", options.name,
-                       "Which one; auto: searched for, with forwards, input and weight gradients "
-                       "that take the same time");
+                       "Which one, or a file; auto: searched for, with forwards, input and weight "
+                       "gradients that take the same time");
   schedule->add_flag("--list", options.list, "List those that there are");
   schedule->add_option("--ranks", options.ranks, "Workers");
   schedule->add_option("--micro-batches", options.micro_batches, "Micro-batches of one update");
@@ -307,10 +311,17 @@ CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   schedule->add_option("--group", options.group, kGroupHelp);
   schedule
       ->add_option("--format", options.format,
-                   "grid (a drawing), csv (of torch.distributed.pipelining), csv-comms (the same "
-                   "with the transfers) or json")
-      ->check(CLI::IsMember({"grid", "csv", "csv-comms", "json"}))
+                   "grid (a drawing), text (lockflight's own), csv (of "
+                   "torch.distributed.pipelining), csv-comms (the same with the transfers) or json")
+      ->check(CLI::IsMember({"grid", "text", "csv", "csv-comms", "json"}))
       ->type_name("NAME");
+  schedule
+      ->add_option("-o,--out", options.out,
+                   "Write it there, as csv if it ends in .csv, else as text, unless --format says "
+                   "otherwise")
+      ->type_name("FILE");
+  add_recompute(*schedule, options.recompute);
+  add_optimizer_in_schedule(*schedule, options.optimizer_in_schedule);
   schedule->add_flag("--json", json, "The same as --format json");
   return schedule;
 }
@@ -320,7 +331,9 @@ void add_prove(CLI::App& app, ProveOptions& options) {
       app.add_subcommand("prove", "Prove that a schedule is complete, cannot deadlock or race");
   add_common(*prove);
   prove->footer(kProveFooter);
-  prove->add_option("file", options.file, "CSV of torch.distributed.pipelining, either dialect");
+  prove->add_option("file", options.file,
+                    "What lockflight schedule --out writes, or CSV of "
+                    "torch.distributed.pipelining, either dialect");
   prove
       ->add_option("--placement", options.placement,
                    "What you expect: loop, v, or a file with the rank of each stage")
@@ -331,9 +344,10 @@ void add_prove(CLI::App& app, ProveOptions& options) {
 }
 
 void add_step(CLI::App& app, SimulateOptions& options, const char* times) {
-  app.add_option("schedule", options.schedule,
-                 "A name of lockflight schedule --list, auto (searched for these times), or a file "
-                 "of torch.distributed.pipelining that ends in .csv");
+  app.add_option(
+      "schedule", options.schedule,
+      "A name of lockflight schedule --list, auto (searched for these times), or a file, "
+      "as lockflight schedule --out writes it or torch.distributed.pipelining as .csv");
   app.add_option("--ranks", options.ranks, "Workers; 4, or as many as the file has");
   app.add_option("--micro-batches", options.micro_batches,
                  "Of one update; 8, or as many as the file has");
@@ -516,6 +530,8 @@ Invocation parse(const std::vector<std::string>& arguments, const TrainOptions& 
     invocation.train.given = given_size(*train);
   } else if (chosen == plan) {
     invocation.plan.given = given_size(*plan);
+  } else if (chosen == schedule) {
+    invocation.schedule.given = given_size(*schedule);
   }
   if (schedule_as_json) {
     invocation.schedule.format = "json";

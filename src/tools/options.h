@@ -43,13 +43,14 @@ struct TrainOptions {
 
   int ranks = 2;
   std::optional<int> chunks;      ///< stages per rank; none: as few as the schedule allows
-  std::string schedule = "1f1b";  ///< a name, or a file that ends in .csv
+  std::string schedule = "1f1b";  ///< a name, or a file
   GivenSize given;                ///< what of the size is no default
   std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
+  schedule::Choices choices;                       ///< what the file says besides
   int group = 0;                                   ///< micro-batches; 0: as many as ranks
   std::string split = "auto";
-  std::string memory;               ///< of a rank, as parse_bytes reads it; empty: no limit
-  std::string recompute = "never";  ///< or when-needed, always
+  std::string memory;                    ///< of a rank, as parse_bytes reads it; empty: no limit
+  std::optional<std::string> recompute;  ///< never, when-needed, always; none: never
   bool optimizer_in_schedule = false;
   std::string profile = "measure";  ///< measure, estimate, or a file
   bool dry_run = false;
@@ -93,9 +94,13 @@ struct ScheduleOptions {
   bool list = false;
   int ranks = 4;
   int micro_batches = 8;
-  std::optional<int> chunks;  ///< stages per rank; none: as few as the schedule allows
-  int group = 0;              ///< micro-batches; 0: as many as ranks
-  std::string format = "grid";
+  std::optional<int> chunks;             ///< stages per rank; none: as few as the schedule allows
+  int group = 0;                         ///< micro-batches; 0: as many as ranks
+  GivenSize given;                       ///< what of the size is no default
+  std::optional<std::string> recompute;  ///< never or always; none: the schedule says nothing of it
+  bool optimizer_in_schedule = false;
+  std::string format;  ///< empty: grid, or what `out` ends in
+  std::string out;     ///< empty: standard output
 };
 
 struct ProveOptions {
@@ -111,25 +116,26 @@ struct PlanCommandOptions {
   ModelOptions model;
   int ranks = 4;
   std::optional<int> chunks;
-  std::string schedule = "1f1b";                   ///< a name, or a file that ends in .csv
+  std::string schedule = "1f1b";                   ///< a name, or a file
   GivenSize given;                                 ///< what of the size is no default
   std::optional<schedule::Schedule> own_schedule;  ///< what the file holds; see take_schedule_file
+  schedule::Choices choices;                       ///< what the file says besides
   int group = 0;
   std::string split = "auto";
   int micro_batches = 8;
   std::int64_t micro_batch_rows = 1;
-  std::string memory;               ///< empty: of the device
-  std::string recompute = "never";  ///< or when-needed, always
+  std::string memory;                    ///< empty: of the device
+  std::optional<std::string> recompute;  ///< never, when-needed, always; none: never
   bool optimizer_in_schedule = false;
   std::string device_profile = "h100";
   std::string optimizer = "adamw";
-  std::string save_schedule;  ///< a CSV file; empty: none
+  std::string save_schedule;  ///< a file; empty: none
   bool json = false;
 };
 
 /// Times are those of a rank for one micro-batch, which its stages share equally, in any one unit.
 struct SimulateOptions {
-  std::string schedule;              ///< a name, or a file that ends in .csv
+  std::string schedule;              ///< a name, or a file
   std::optional<int> ranks;          ///< none: what the file has, or 4
   std::optional<int> micro_batches;  ///< none: what the file has, or 8
   std::optional<int> chunks;         ///< stages per rank; none: what the file or schedule has

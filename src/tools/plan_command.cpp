@@ -1,6 +1,8 @@
 #include "tools/plan_command.h"
 
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,12 +11,13 @@
 #include "lockflight/nn/named_model.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/plan/plan_json.h"
-#include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/grid.h"
+#include "plan/recomputing.h"
 #include "tools/bytes.h"
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
 #include "tools/run_settings.h"
+#include "tools/schedule_file.h"
 #include "tools/schedule_option.h"
 #include "tools/split.h"
 #include "train/file.h"
@@ -48,6 +51,26 @@ int refuse(const PlanCommandOptions& options, const PlanError& error, const Cons
   return static_cast<int>(ExitCode::data);
 }
 
+// All that a plan with this schedule is to be made with again.
+schedule::SavedSchedule saved_schedule(const Plan& plan, const nn::Model& model,
+                                       bool optimizer_in_schedule) {
+  using enum schedule::Choices::Recompute;
+  schedule::SavedSchedule saved{.schedule = plan.schedule, .choices = {}};
+  for (const StagePlan& stage : plan.stages) {
+    saved.choices.layers.push_back(stage.layers);
+  }
+  const std::vector<bool> recomputed = plan::recomputed_layers(model, plan.stages);
+  for (int layer = 0; std::cmp_less(layer, recomputed.size()); ++layer) {
+    if (recomputed[layer]) {
+      saved.choices.recomputed.push_back(layer);
+    }
+  }
+  saved.choices.recompute = saved.choices.recomputed.empty() ? never : listed;
+  saved.choices.optimizer_in_schedule =
+      optimizer_in_schedule && schedule::has_backward(plan.schedule);
+  return saved;
+}
+
 }  // namespace
 
 nn::Model model_of(const PlanCommandOptions& options) {
@@ -60,23 +83,21 @@ nn::Model model_of(const PlanCommandOptions& options) {
 }
 
 PlanOptions options_of(const PlanCommandOptions& options, const nn::Model& model) {
-  const auto layers = static_cast<std::int64_t>(model.layers().size());
   PlanOptions plan{.micro_batch = {.rows = options.micro_batch_rows},
                    .micro_batches = options.micro_batches,
                    .schedule = options.schedule,
                    .stages_per_rank = options.chunks.value_or(0),
                    .group = options.group,
                    .own_schedule = options.own_schedule,
-                   .split = parse_split(options.split, stages_of(options), layers),
                    .profile = std::nullopt,
                    .device = plan::device_profile(options.device_profile),
                    .memory_limit_bytes = parse_bytes("--memory", options.memory),
-                   .recompute = parse_recompute(options.recompute),
                    .optimizer_states = options.optimizer == "sgd" ? 1 : 2,
                    .lower = lower_options(options.optimizer_in_schedule)};
   if (options.memory.empty()) {
     plan.memory_limit_bytes = plan.device.memory_bytes;
   }
+  set_choices(plan, options, static_cast<std::int64_t>(model.layers().size()));
   return plan;
 }
 
@@ -88,7 +109,10 @@ int run_plan(const PlanCommandOptions& given, const Console& console) {
   try {
     const Plan plan = make_plan(model, options.ranks, options_of(options, model));
     if (!options.save_schedule.empty()) {
-      train::replace_file(options.save_schedule, schedule::write_csv(plan.schedule));
+      train::replace_file(
+          options.save_schedule,
+          schedule_file_text(options.save_schedule,
+                             saved_schedule(plan, model, options.optimizer_in_schedule)));
     }
     console.print(options.json ? plan_to_json(plan) : as_text(plan, model, console));
   } catch (const PlanError& error) {

@@ -1,6 +1,10 @@
 #include "tools/schedule_command.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -11,9 +15,12 @@
 #include "lockflight/schedule/grid.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/search.h"
+#include "lockflight/schedule/text.h"
 #include "lockflight/schedule/timetable.h"
 #include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
+#include "tools/schedule_file.h"
+#include "train/file.h"
 
 namespace lockflight::tools {
 namespace {
@@ -25,12 +32,37 @@ schedule::PipelineSize size_of(const ScheduleOptions& options) {
           .group = options.group};
 }
 
+std::string format_of(const ScheduleOptions& options) {
+  if (options.format.empty()) {
+    return options.out.empty() ? "grid" : is_csv_file(options.out) ? "csv" : "text";
+  }
+  return options.format;
+}
+
 void check(const ScheduleOptions& options) {
   if (options.name.empty()) {
     throw InvalidArgument(
         "schedule: which one? try lockflight schedule 1f1b, or lockflight schedule --list");
   }
-  check_size(size_of(options));
+  const bool chooses = options.recompute || options.optimizer_in_schedule;
+  const std::string format = format_of(options);
+  if (chooses && format != "text") {
+    throw InvalidArgument(
+        fmt::format("{} is of no use with --format {}, which cannot say it; use --format text, or "
+                    "--out FILE.lfs",
+                    options.recompute ? "--recompute" : "--optimizer-in-schedule", format));
+  }
+  if (options.recompute == "when-needed") {
+    throw InvalidArgument(
+        "schedule: --recompute is when-needed, but there is no model whose memory could need it; "
+        "use lockflight plan --save-schedule FILE.lfs, or never or always");
+  }
+  if (!is_schedule_file(options.name)) {
+    check_size(size_of(options));
+  } else if (options.group != 0) {
+    throw InvalidArgument(fmt::format(
+        "--group is of no use with a file such as {}; its order is already made", options.name));
+  }
 }
 
 std::string list_as_text() {
@@ -70,6 +102,34 @@ schedule::Schedule make(const ScheduleOptions& options) {
   return schedule::make_schedule(options.name, size_of(options));
 }
 
+// A CSV has no name, so it gets that of the file.
+schedule::SavedSchedule read(const ScheduleOptions& options) {
+  ScheduleFile file = read_runnable_file(options.name, options.given,
+                                         {.recompute = options.recompute,
+                                          .optimizer_in_schedule = options.optimizer_in_schedule})
+                          .file;
+  if (!file.choices) {
+    file.schedule.name = std::filesystem::path(file.path).stem().string();
+  }
+  return {.schedule = std::move(file.schedule),
+          .choices = std::move(file.choices).value_or(schedule::Choices())};
+}
+
+schedule::SavedSchedule make_or_read(const ScheduleOptions& options) {
+  using enum schedule::Choices::Recompute;
+  schedule::SavedSchedule saved =
+      is_schedule_file(options.name)
+          ? read(options)
+          : schedule::SavedSchedule{.schedule = make(options), .choices = {}};
+  if (options.recompute) {
+    saved.choices.recompute = *options.recompute == "always" ? always : never;
+  }
+  if (options.optimizer_in_schedule && schedule::has_backward(saved.schedule)) {
+    saved.choices.optimizer_in_schedule = true;
+  }
+  return saved;
+}
+
 nlohmann::json as_json(const schedule::Schedule& schedule) {
   nlohmann::json rows = nlohmann::json::array();
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
@@ -98,6 +158,23 @@ std::string as_drawing(const schedule::Schedule& schedule, const Console& consol
                  schedule.stages());
 }
 
+std::string as(std::string_view format, const schedule::SavedSchedule& saved,
+               const Console& console) {
+  const schedule::Schedule& schedule = saved.schedule;
+  if (format == "text") {
+    return schedule::write_text(saved);
+  }
+  if (format == "csv") {
+    return schedule::write_csv(schedule);
+  }
+  if (format == "csv-comms") {
+    return schedule::write_csv(schedule::is_lowered(schedule)
+                                   ? schedule
+                                   : plan::with_transfers(schedule, plan::TransferCells::own));
+  }
+  return format == "json" ? as_json(schedule).dump() + "\n" : as_drawing(schedule, console);
+}
+
 }  // namespace
 
 void run_schedule(const ScheduleOptions& options, const Console& console) {
@@ -106,15 +183,11 @@ void run_schedule(const ScheduleOptions& options, const Console& console) {
     return;
   }
   check(options);
-  const schedule::Schedule schedule = make(options);
-  if (options.format == "csv") {
-    console.print(schedule::write_csv(schedule));
-  } else if (options.format == "csv-comms") {
-    console.print(schedule::write_csv(plan::with_transfers(schedule, plan::TransferCells::own)));
-  } else if (options.format == "json") {
-    console.print(as_json(schedule).dump() + "\n");
+  const std::string text = as(format_of(options), make_or_read(options), console);
+  if (options.out.empty()) {
+    console.print(text);
   } else {
-    console.print(as_drawing(schedule, console));
+    train::replace_file(options.out, text);
   }
 }
 

@@ -5,11 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
 #include "lockflight/plan/lower.h"
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
+#include "tools/split.h"
 #include "train/file.h"
 
 namespace lockflight::tools {
@@ -30,10 +32,11 @@ auto with_path(const std::string& path, const Read& read) {
 }
 
 // The program that lockflight runs.
-ScheduleProof prove_lowered(const schedule::Schedule& schedule) {
+ScheduleProof prove_program(const ScheduleFile& file) {
   ScheduleProof proved;
   try {
-    proved.program = plan::lower(schedule, {});
+    proved.program =
+        plan::program_of(file.schedule, {}, lower_options(file.optimizer_in_schedule()));
     proved.proof = plan::prove(proved.program);
   } catch (const PlanError& error) {
     proved.proof = {.findings = {{.kind = Finding::Kind::deadlock, .sentence = error.what()}},
@@ -71,12 +74,42 @@ const Finding& cause_of(const plan::Proof& proof) {
 }  // namespace
 
 bool is_schedule_file(std::string_view name) {
-  return name.ends_with(".csv") || name.ends_with(".CSV");
+  return name.find_first_of("./") != std::string_view::npos;
 }
 
-RunnableFile read_runnable_file(const std::string& path, const GivenSize& given) {
+bool is_csv_file(std::string_view path) { return path.ends_with(".csv") || path.ends_with(".CSV"); }
+
+void check_choices(const ScheduleFile& file, const GivenChoices& given) {
+  using enum schedule::Choices::Recompute;
+  if (!file.choices) {
+    return;
+  }
+  const schedule::Choices& choices = *file.choices;
+  const auto refuse = [&](std::string_view option, std::string_view says) {
+    throw InvalidArgument(fmt::format(
+        "{}, but {} says {}; leave the option out, or change the file", option, file.path, says));
+  };
+  const std::string recompute = choices.recompute == never    ? "never"
+                                : choices.recompute == always ? "always"
+                                                              : "of some layers";
+  if (given.recompute && choices.recompute != unsaid && *given.recompute != recompute) {
+    refuse(fmt::format("--recompute is {}", *given.recompute), "recompute " + recompute);
+  }
+  if (given.split != "auto" && !choices.layers.empty()) {
+    refuse(fmt::format("--split is {}", given.split),
+           fmt::format("layers {}", fmt::join(choices.layers, " ")));
+  }
+  if (given.optimizer_in_schedule && !choices.optimizer_in_schedule &&
+      schedule::has_backward(file.schedule)) {
+    refuse("--optimizer-in-schedule is given", "NORM UPDATE, for which all ranks meet");
+  }
+}
+
+RunnableFile read_runnable_file(const std::string& path, const GivenSize& size,
+                                const GivenChoices& choices) {
   ScheduleFile file = read_schedule_file(path);
-  check_given_size(file, given);
+  check_given_size(file, size);
+  check_choices(file, choices);
   ScheduleProof proved = prove_schedule(file, false);
   if (!proved.proof.proved()) {
     const std::size_t others = proved.proof.total - 1;
@@ -84,13 +117,29 @@ RunnableFile read_runnable_file(const std::string& path, const GivenSize& given)
         "{}: {}{}", path, describe(cause_of(proved.proof), proved, file),
         others == 0 ? "" : fmt::format("; and {} more, which lockflight prove lists", others)));
   }
-  return {.schedule = std::move(file.schedule), .program = std::move(proved.program)};
+  return {.file = std::move(file), .program = std::move(proved.program)};
+}
+
+ScheduleFile parse_schedule_file(std::string path, std::string text) {
+  ScheduleFile file{.path = std::move(path), .text = std::move(text), .schedule = {}};
+  with_path(file.path, [&] {
+    if (schedule::is_text(file.text)) {
+      schedule::SavedSchedule saved = schedule::read_text(file.text);
+      file.schedule = std::move(saved.schedule);
+      file.choices = std::move(saved.choices);
+    } else {
+      file.schedule = schedule::read_csv(file.text, file.path);
+    }
+  });
+  return file;
 }
 
 ScheduleFile read_schedule_file(const std::string& path) {
-  ScheduleFile file{.path = path, .text = train::read_text(path, kLargestFile), .schedule = {}};
-  file.schedule = with_path(path, [&] { return schedule::read_csv(file.text, path); });
-  return file;
+  return parse_schedule_file(path, train::read_text(path, kLargestFile));
+}
+
+std::string schedule_file_text(std::string_view path, const schedule::SavedSchedule& saved) {
+  return is_csv_file(path) ? schedule::write_csv(saved.schedule) : schedule::write_text(saved);
 }
 
 ScheduleProof prove_schedule(const ScheduleFile& file, bool one_stream) {
@@ -104,8 +153,8 @@ ScheduleProof prove_schedule(const ScheduleFile& file, bool one_stream) {
   }
   ScheduleProof proved{.program = std::move(program), .proof = {}, .cells = std::move(cells)};
   proved.proof = plan::prove(proved.program);
-  if (proved.proof.proved() && !complete_file && !one_stream) {
-    proved = prove_lowered(file.schedule);
+  if (proved.proof.proved() && !one_stream && (!complete_file || file.optimizer_in_schedule())) {
+    proved = prove_program(file);
   }
   return proved;
 }

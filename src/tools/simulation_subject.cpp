@@ -32,7 +32,7 @@ void check_time(std::string_view name, double value) {
 void check(const SimulateOptions& options, std::string_view command) {
   if (options.schedule.empty()) {
     throw InvalidArgument(fmt::format(
-        "{0}: which schedule? try lockflight {0} 1f1b, or the name of a CSV file", command));
+        "{0}: which schedule? try lockflight {0} 1f1b, or the name of a file", command));
   }
   check_time("--forward", options.forward);
   check_time("--input-gradient", options.input_gradient);
@@ -55,20 +55,26 @@ EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::Pipelin
           .transfer = options.transfer};
 }
 
-RunnableFile named_or_read(const SimulateOptions& options) {
+struct Subject {
+  schedule::Schedule schedule;
+  plan::Program program;
+};
+
+Subject named_or_read(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
     if (options.group) {
       throw InvalidArgument(
           fmt::format("--group is of no use with a file such as {}; its order is already made",
                       options.schedule));
     }
-    RunnableFile file = read_runnable_file(
+    auto [file, program] = read_runnable_file(
         options.schedule,
-        {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
-    if (options.optimizer_in_schedule) {
-      file.program = plan::program_of(file.schedule, {}, lower_options(true));
+        {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks},
+        {.recompute = std::nullopt, .optimizer_in_schedule = options.optimizer_in_schedule});
+    if (options.optimizer_in_schedule && !file.optimizer_in_schedule()) {
+      program = plan::program_of(file.schedule, {}, lower_options(true));
     }
-    return file;
+    return {.schedule = std::move(file.schedule), .program = std::move(program)};
   }
   const schedule::PipelineSize size{
       .ranks = options.ranks.value_or(kRanks),

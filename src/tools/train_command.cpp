@@ -90,19 +90,18 @@ std::optional<plan::Profile> profile_of(const TrainOptions& options, nn::Model& 
 }
 
 PlanOptions plan_options(const TrainOptions& options, nn::Model& model, World& world) {
-  return {
-      .micro_batch = {.rows = options.update.micro_batch_rows},
-      .micro_batches = options.update.micro_batches,
-      .schedule = options.schedule,
-      .stages_per_rank = options.chunks.value_or(0),
-      .group = options.group,
-      .own_schedule = options.own_schedule,
-      .split = parse_split(options.split, stages_of(options), layers_of_gpt(options.model.layers)),
-      .profile = profile_of(options, model, world),
-      .memory_limit_bytes = parse_bytes("--memory", options.memory),
-      .recompute = parse_recompute(options.recompute),
-      .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2,
-      .lower = lower_options(options.optimizer_in_schedule)};
+  PlanOptions plan{.micro_batch = {.rows = options.update.micro_batch_rows},
+                   .micro_batches = options.update.micro_batches,
+                   .schedule = options.schedule,
+                   .stages_per_rank = options.chunks.value_or(0),
+                   .group = options.group,
+                   .own_schedule = options.own_schedule,
+                   .profile = profile_of(options, model, world),
+                   .memory_limit_bytes = parse_bytes("--memory", options.memory),
+                   .optimizer_states = options.update.optimizer == "sgd" ? 1 : 2,
+                   .lower = lower_options(options.optimizer_in_schedule)};
+  set_choices(plan, options, layers_of_gpt(options.model.layers));
+  return plan;
 }
 
 std::unique_ptr<train::Optimizer> make_optimizer(const ParameterSet& parameters,

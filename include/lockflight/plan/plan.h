@@ -73,6 +73,8 @@ struct PlanOptions {
   /// Of every rank; 0: no limit.
   std::size_t memory_limit_bytes = 0;
   Recomputation recompute = Recomputation::never;
+  /// In place of that: the numbers of the layers that are recomputed.
+  std::optional<std::vector<int>> recomputed;
   /// Tensors of a parameter's size that the optimizer keeps for it: 2 for AdamW, 1 for SGD.
   int optimizer_states = 2;
   plan::LowerOptions lower;
@@ -138,7 +140,8 @@ std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<St
 /// Runs all of it: dry run, partition, schedule, lowering, placement, proof, simulation.  The model
 /// must be without memory, and is so afterwards.
 /// Throws InvalidArgument if options and model do not fit: more stages than layers, a split that
-/// does not add up to the layers, pins that leave no split, an unknown schedule or layer, a profile
+/// does not add up to the layers, pins that leave no split, a layer to be recomputed that is not
+/// there or would keep no less, an unknown schedule or layer, a profile
 /// of another model, a schedule of one's own for another number of ranks; DataError for transfers
 /// in it that go nowhere; PlanError if a rank's memory is beyond the limit, with the action and the
 /// tensors that make its peak, with "auto" those of the plan that needs least, or if the program is
