@@ -155,6 +155,42 @@ TEST(PlanTest, KeepsAGivenSplitAndChoosesWhatToRecomputeInIt) {
   EXPECT_THAT(recomputed_in(plan), testing::SizeIs(1));
 }
 
+// What a plan has chosen for itself, given to another one, gives the same plan.
+TEST(PlanTest, AListOfLayersIsWhatIsRecomputed) {
+  for (const std::string schedule : {"gpipe", "interleaved", "zb-v"}) {
+    const std::size_t limit =
+        (most_bytes(plan_of(2, options_of(schedule, Recomputation::never))) +
+         most_bytes(plan_of(2, options_of(schedule, Recomputation::always)))) /
+        2;
+    const Plan chosen = plan_of(2, options_of(schedule, Recomputation::when_needed, limit));
+    PlanOptions options = options_of(schedule, Recomputation::never, limit);
+    options.split = layers_of(chosen);
+    options.recomputed.emplace();
+    const nn::Model model = small_gpt2();
+    for (int layer = 0; layer < 11; ++layer) {
+      if (std::ranges::count(recomputed_in(chosen), model.layers()[layer].name) > 0) {
+        options.recomputed->push_back(layer);
+      }
+    }
+    EXPECT_FALSE(options.recomputed->empty());
+    EXPECT_EQ(plan_to_json(plan_of(2, options)), plan_to_json(chosen)) << schedule;
+    options.recompute = Recomputation::always;
+    EXPECT_EQ(plan_to_json(plan_of(2, options)), plan_to_json(chosen)) << schedule;
+  }
+}
+
+TEST(PlanTest, RefusesToRecomputeWhatIsNotThereOrKeepsNoLess) {
+  PlanOptions options = options_of("1f1b", Recomputation::never);
+  options.recomputed = {{1, 11}};
+  EXPECT_THAT([&] { plan_of(2, options); }, ThrowsMessage<InvalidArgument>(HasSubstr(
+                                                "layer 11 is to be recomputed, but the model "
+                                                "has the layers 0 to 10")));
+  options.recomputed = {{0}};
+  EXPECT_THAT([&] { plan_of(2, options); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("layer 0 (embedding) is to be recomputed, "
+                                                       "but it would keep no less")));
+}
+
 TEST(PlanTest, LeavesTheModelAsItWas) {
   nn::Model model = small_gpt2();
   std::vector<const nn::Layer*> layers;

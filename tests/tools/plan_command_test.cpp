@@ -119,6 +119,35 @@ TEST(PlanCommandTest, SearchesASchedulePlansItAndSavesItForARun) {
             plan_from_json(answer(options).text).prediction.step_seconds);
 }
 
+// A text holds all of a plan that its schedule, split and recomputation decide.
+TEST(PlanCommandTest, ASavedPlanIsMadeAgain) {
+  const train::ScratchFolder folder;
+  const PlanCommandOptions tiny{
+      .model = {.layers = 4, .width = 64}, .ranks = 3, .micro_batches = 6};
+  std::vector<PlanCommandOptions> cases(4, tiny);
+  cases[0].schedule = cases[1].schedule = "auto";
+  cases[1].memory = "4500KiB";
+  cases[1].recompute = "when-needed";
+  cases[2].schedule = "interleaved";
+  cases[2].chunks = 2;
+  cases[2].recompute = "always";
+  cases[2].optimizer_in_schedule = true;
+  cases[3].schedule = "forward-only";
+  for (PlanCommandOptions& options : cases) {
+    options.save_schedule = folder / "saved.lfs";
+    options.json = true;
+    const Answer first = answer(options);
+    ASSERT_EQ(first.exit_code, 0) << first.text;
+    PlanCommandOptions again = tiny;
+    again.schedule = options.save_schedule;
+    again.memory = options.memory;
+    again.save_schedule = folder / "again.lfs";
+    again.json = true;
+    EXPECT_EQ(answer(again).text, first.text) << options.schedule;
+    EXPECT_EQ(train::read_file(again.save_schedule), train::read_file(options.save_schedule));
+  }
+}
+
 TEST(PlanCommandTest, TakesTheStagesOfAVPlacementByItself) {
   for (const char* schedule : {"zb-v", "V-Half", "dualpipev"}) {
     const Answer plan = answer({.model = {.layers = 8, .width = 64},

@@ -8,6 +8,7 @@
 
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/text.h"
 #include "tools/command_runs.h"
 #include "train/scratch_folder.h"
 
@@ -50,6 +51,21 @@ TEST_F(ProveCommandTest, ProvesEverySchedulesFile) {
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     const auto schedule = info.make({.ranks = 4, .micro_batches = 8});
     EXPECT_EQ(prove(schedule::write_csv(schedule)).exit_code, 0) << info.name;
+  }
+}
+
+TEST_F(ProveCommandTest, ProvesTextsWithTheOptimizerWhereTheyHaveIt) {
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    schedule::SavedSchedule saved{.schedule = info.make({.ranks = 4, .micro_batches = 8}),
+                                  .choices = {}};
+    const Outcome plain = prove(write_text(saved));
+    EXPECT_EQ(plain.exit_code, 0) << info.name;
+    if (schedule::has_backward(saved.schedule)) {
+      saved.choices.optimizer_in_schedule = true;
+      const Outcome chain = prove(write_text(saved));
+      EXPECT_EQ(chain.exit_code, 0) << info.name;
+      EXPECT_NE(chain.out, plain.out) << "sums are sent besides";
+    }
   }
 }
 

@@ -6,7 +6,9 @@
 
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/text.h"
 #include "tools/command_runs.h"
+#include "train/scratch_folder.h"
 
 namespace lockflight::tools {
 namespace {
@@ -33,6 +35,76 @@ TEST(ScheduleCommandTest, PrintsTheOtherDialectWithEveryTransferInACellOfItsOwn)
                 .out,
             "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1\n"
             "1RECV_F0,1F0,1B0,1SEND_B0,1RECV_F1,1F1,1B1,1SEND_B1\n");
+}
+
+TEST(ScheduleCommandTest, PrintsTheTextFormWithWhatIsChosen) {
+  const Words words = {"schedule", "1f1b", "--ranks", "1", "--micro-batches", "1"};
+  const std::string head = "lockflight schedule 1\nname 1f1b\nmicro-batches 1\nplacement 0\n";
+  EXPECT_EQ(run_here(words + Words{"--format", "text"}).out,
+            head + "rank 0: 0F0 0B0 TIED NORM UPDATE\n");
+  EXPECT_EQ(run_here(words +
+                     Words{"--format", "text", "--recompute", "always", "--optimizer-in-schedule"})
+                .out,
+            head + "recompute always\nrank 0: 0F0 0B0 TIED SUMS UPDATE VALIDATE\n");
+}
+
+TEST(ScheduleCommandTest, WritesAFileInTheFormThatItsNameSays) {
+  const train::ScratchFolder folder;
+  const Words words = {"schedule", "zb-v", "--ranks", "2", "--micro-batches", "4"};
+  for (const auto& [name, format] :
+       {std::pair("a.csv", "csv"), std::pair("a.lfs", "text"), std::pair("a", "text")}) {
+    const Outcome outcome = run_here(words + Words{"--out", folder / name});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(train::read_file(folder / name), run_here(words + Words{"--format", format}).out);
+  }
+  EXPECT_EQ(run_here(words + Words{"--out", folder / "a.csv", "--format", "text"}).exit_code, 0);
+  EXPECT_TRUE(schedule::is_text(train::read_file(folder / "a.csv")));
+}
+
+// By their first line, whatever their names are.
+TEST(ScheduleCommandTest, TakesFilesOfBothForms) {
+  const train::ScratchFolder folder;
+  const Words made = {"schedule", "zb-v",     "--ranks", "2",           "--micro-batches",
+                      "4",        "--format", "text",    "--recompute", "never"};
+  const std::string text = run_here(made).out;
+  train::write_file(folder / "zb-v.csv", text);
+  const Words words = {"schedule", folder / "zb-v.csv"};
+  EXPECT_EQ(run_here(words + Words{"--format", "text"}).out, text);
+  EXPECT_EQ(run_here(words).out,
+            run_here({"schedule", "zb-v", "--ranks", "2", "--micro-batches", "4"}).out);
+
+  const std::string csv = run_here(words + Words{"--format", "csv"}).out;
+  train::write_file(folder / "zb-v.lfs", csv);
+  const Words back = {"schedule", folder / "zb-v.lfs", "--format"};
+  EXPECT_EQ(run_here(back + Words{"csv"}).out, csv);
+  EXPECT_EQ(run_here(back + Words{"text", "--recompute", "never"}).out, text);
+
+  const std::string comms = run_here(words + Words{"--format", "csv-comms"}).out;
+  train::write_file(folder / "comms.csv", comms);
+  EXPECT_EQ(run_here({"schedule", folder / "comms.csv", "--format", "csv-comms"}).out, comms);
+  EXPECT_THAT(run_here({"schedule", folder / "comms.csv"}).out, StartsWith("rank 0  0F0 "));
+}
+
+TEST(ScheduleCommandTest, RefusesWhatAFileOrAFormCannotSay) {
+  const train::ScratchFolder folder;
+  const std::string file = folder / "a.lfs";
+  run_here({"schedule", "1f1b", "--ranks", "2", "--recompute", "never", "--out", file});
+  const auto refusal = [](const Words& words) {
+    const Outcome outcome = run_here(Words{"schedule"} + words);
+    EXPECT_EQ(outcome.exit_code, 64) << testing::PrintToString(words);
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal({"1f1b", "--recompute", "always"}),
+              HasSubstr("--recompute is of no use with --format grid"));
+  EXPECT_THAT(refusal({"1f1b", "--optimizer-in-schedule", "--out", "a.csv"}),
+              HasSubstr("--optimizer-in-schedule is of no use with --format csv"));
+  EXPECT_THAT(refusal({"1f1b", "--recompute", "when-needed", "--out", "a.lfs"}),
+              HasSubstr("there is no model whose memory could need it"));
+  EXPECT_THAT(refusal({file, "--ranks", "3"}), HasSubstr("--ranks is 3, but "));
+  EXPECT_THAT(refusal({file, "--group", "2"}), HasSubstr("its order is already made"));
+  EXPECT_THAT(refusal({file, "--recompute", "always", "--format", "text"}),
+              HasSubstr("says recompute never"));
 }
 
 TEST(ScheduleCommandTest, DrawsAGridUnlessToldOtherwise) {

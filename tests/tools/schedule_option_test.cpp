@@ -11,6 +11,7 @@
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/text.h"
 #include "tools/command_runs.h"
 #include "train/scratch_folder.h"
 
@@ -159,6 +160,122 @@ TEST_F(ScheduleOptionTest, MoreStagesThanLayersAreRefused) {
   const Outcome outcome = train(file(csv));
   EXPECT_EQ(outcome.exit_code, 64);
   EXPECT_THAT(outcome.err, HasSubstr("own.csv has 9 stages, but the model has only 7 layers"));
+}
+
+// kV in the text form, with more lines in front of its rows.
+std::string v_text(const std::string& choices = "", const std::string& end = "TIED NORM UPDATE") {
+  return "lockflight schedule 1\nname down and up\nmicro-batches 2\nplacement 0 1 1 0\n" + choices +
+         "rank 0: 0F0 0F1 3F0 3B0 3F1 3B1 0B0 0B1 " + end +
+         "\nrank 1: 1F0 2F0 1F1 2F1 2B0 1B0 2B1 1B1 " + end + "\n";
+}
+
+const std::string kInSchedule = "TIED SUMS UPDATE VALIDATE";
+
+TEST_F(ScheduleOptionTest, ATextTrainsToTheBitsOfOneRankWhereverTheOptimizerStands) {
+  const std::string expected = weights_on_one_rank(4);
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    schedule::SavedSchedule saved{.schedule = info.make({.ranks = 2, .micro_batches = 4}),
+                                  .choices = {}};
+    if (!schedule::has_backward(saved.schedule)) {
+      continue;
+    }
+    for (const bool in_schedule : {false, true}) {
+      saved.choices.optimizer_in_schedule = in_schedule;
+      const std::string text = write_text(saved);
+      EXPECT_EQ(weights_of(train(file(text))), expected) << info.name;
+    }
+  }
+}
+
+// Whatever a text says is done as if options had said it.
+TEST_F(ScheduleOptionTest, ATextMakesThePlanOfTheOptionsThatSayTheSame) {
+  const Words model = {"plan",    "--json", "--tied",  "--layers", "2",
+                       "--width", "16",     "--heads", "2"};
+  const auto plan = [&](const std::string& text, const Words& more) {
+    const Outcome outcome = run_here(model + file(text) + more);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err << outcome.out;
+    Plan made = plan_from_json(outcome.out);
+    EXPECT_EQ(made.schedule.name, "down and up");
+    return outcome.out;
+  };
+  const std::string plain = plan(v_text(), {});
+  EXPECT_NE(plan(v_text("recompute always\n"), {}), plain);
+  EXPECT_EQ(plan(v_text("recompute always\n"), {}), plan(v_text(), {"--recompute", "always"}));
+  EXPECT_EQ(plan(v_text("recompute never\n"), {}), plain);
+  EXPECT_NE(plan(v_text("layers 1 1 4 1\n"), {}), plain);
+  EXPECT_EQ(plan(v_text("layers 1 1 4 1\n"), {}), plan(v_text(), {"--split", "1,1,4,1"}));
+  EXPECT_NE(plan(v_text("", kInSchedule), {}), plain);
+  EXPECT_EQ(plan(v_text("", kInSchedule), {}), plan(v_text(), {"--optimizer-in-schedule"}));
+  const Plan some = plan_from_json(plan(v_text("layers 1 1 4 1\nrecompute 1 3\n"), {}));
+  EXPECT_EQ(some.stages[1].recomputed, std::vector<std::string>{"blocks.0.attention"});
+  EXPECT_EQ(some.stages[2].recomputed, std::vector<std::string>{"blocks.1.attention"});
+}
+
+TEST_F(ScheduleOptionTest, AnOptionThatSaysAnythingElseThanATextIsRefused) {
+  const auto refusal = [&](const std::string& text, const Words& more) {
+    const Outcome outcome = train(file(text) + more);
+    EXPECT_EQ(outcome.exit_code, 64);
+    return outcome.err;
+  };
+  EXPECT_THAT(
+      refusal(v_text("recompute never\n"), {"--recompute", "always"}),
+      AllOf(HasSubstr("--recompute is always, but "), HasSubstr("own.csv says recompute nev"),
+            HasSubstr("; leave the option out, or change the file")));
+  EXPECT_THAT(refusal(v_text("recompute always\n"), {"--recompute", "when-needed"}),
+              HasSubstr("says recompute always"));
+  EXPECT_THAT(refusal(v_text("recompute 1\n"), {"--recompute", "always"}),
+              HasSubstr("says recompute of some layers"));
+  EXPECT_THAT(refusal(v_text("layers 1 1 4 1\n"), {"--split", "1,1,4,1"}),
+              HasSubstr("--split is 1,1,4,1, but "));
+  EXPECT_THAT(refusal(v_text(), {"--optimizer-in-schedule"}), HasSubstr("says NORM UPDATE"));
+  EXPECT_THAT(refusal(v_text("layers 1 1 4 2\n"), {}),
+              HasSubstr("own.csv has stages of 8 layers in all, but the model has 7"));
+  EXPECT_THAT(refusal(v_text("recompute 7\n"), {}), HasSubstr("the model has the layers 0 to 6"));
+  EXPECT_THAT(refusal(v_text(), {"--ranks", "3"}), HasSubstr("own.csv has 2 ranks"));
+  EXPECT_EQ(train(file(v_text("recompute always\n", kInSchedule)) +
+                  Words{"--recompute", "always", "--optimizer-in-schedule"})
+                .exit_code,
+            0);
+}
+
+TEST_F(ScheduleOptionTest, FindingsOfATextHaveTheirPlaceInIt) {
+  const std::string circle =
+      "lockflight schedule 1\nname circle\nmicro-batches 2\nplacement 0 1\n"
+      "rank 0: 0F0 0B0 0F1 0B1 TIED NORM UPDATE\nrank 1: 1F0 1F1 1B0 1B1 TIED NORM UPDATE\n";
+  Outcome outcome = train(file(circle));
+  EXPECT_EQ(outcome.exit_code, 65);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("own.csv: rank 0, action 2 (line 5, column 13): a circle"),
+                    HasSubstr("; rank 1 stands at compute 1F1")));
+  outcome = run_here(Words{"prove", file(circle)[1]});
+  EXPECT_THAT(outcome.out,
+              HasSubstr("  deadlock   rank 0, action 2 (line 5, column 13): a circle"));
+  std::string there = v_text();
+  outcome = train(file(there.replace(there.find("2F1"), 3, "2F2")));
+  EXPECT_EQ(outcome.exit_code, 65);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("own.csv: schedule file, line 6, column 21: 2F2 is of no micro"));
+}
+
+// What the rows of a text end with is what the program does there.
+TEST_F(ScheduleOptionTest, RowsEndWithWhatTheProgramDoesAfterItsActions) {
+  for (const std::string end : {"TIED NORM UPDATE", "TIED SUMS UPDATE VALIDATE"}) {
+    const Plan plan = plan_from_json(run_here(Words{"plan", "--json", "--tied", "--layers", "2",
+                                                    "--width", "16", "--heads", "2"} +
+                                              file(v_text("", end)))
+                                         .out);
+    std::string done;
+    for (const plan::Instruction& instruction : plan.program.ranks[0].instructions) {
+      using enum plan::Opcode;
+      done += instruction.opcode == reduce_tied     ? "TIED "
+              : instruction.opcode == gradient_norm ? "NORM "
+              : instruction.opcode == gradient_sums ? "SUMS "
+              : instruction.opcode == update        ? "UPDATE "
+              : instruction.opcode == validate      ? "VALIDATE "
+                                                    : "";
+    }
+    EXPECT_EQ(done, end + " ");
+  }
 }
 
 TEST_F(ScheduleOptionTest, AFileThatIsNotThereIsNoDatum) {

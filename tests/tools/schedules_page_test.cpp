@@ -65,6 +65,25 @@ TEST(SchedulesPageTest, PicturesAreThoseThatRenderDraws) {
   }
 }
 
+// What stands behind a command in a block is what it prints.
+TEST(SchedulesPageTest, CommandsPrintWhatThePageShows) {
+  const std::string text = page();
+  const std::string mark = "```\n$ lockflight ";
+  int commands = 0;
+  for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; ++commands) {
+    at += mark.size();
+    const std::size_t line_end = text.find('\n', at);
+    std::istringstream stream(text.substr(at, line_end - at));
+    Words words;
+    for (std::string word; stream >> word;) {
+      words.push_back(word);
+    }
+    EXPECT_EQ(run_here(words).out,
+              text.substr(line_end + 1, text.find("```", line_end) - line_end - 1));
+  }
+  EXPECT_GT(commands, 0);
+}
+
 // The cells of a table's line, without spaces around them.
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;

@@ -133,6 +133,20 @@ TEST_F(SimulateFileTest, TakesAFileForTheScheduleThatIsInIt) {
   EXPECT_EQ(read["makespan"], 13.5);
 }
 
+TEST_F(SimulateFileTest, UpdatesWhereTheTextHasIt) {
+  const Words size = {"--ranks", "3", "--micro-batches", "6"};
+  const Words steps = {"--steps", "3"};
+  for (const Words& place : {Words{}, Words{"--optimizer-in-schedule"}}) {
+    const Outcome text = run_here(Words{"schedule", "zb-2p", "--format", "text"} + size + place);
+    const std::string path = write(text.out);
+    EXPECT_EQ(json_of(Words{path} + steps), json_of(Words{"zb-2p"} + size + steps + place));
+    EXPECT_EQ(json_of(Words{path} + steps + place), json_of(Words{path} + steps));
+    if (place.empty()) {
+      expect_refusal({path, "--optimizer-in-schedule"}, 64, "says NORM UPDATE");
+    }
+  }
+}
+
 TEST_F(SimulateFileTest, RefusesASizeThatTheFileDoesNotHave) {
   const std::string path = write("0F0,0B0\n1F0,1B0\n");
   expect_refusal({path, "--ranks", "3"}, 64, "--ranks is 3, but " + path + " has 2 ranks");
