@@ -1,13 +1,11 @@
 #include "lockflight/schedule/text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +14,7 @@
 #include "core/text_place.h"
 #include "lockflight/core/error.h"
 #include "schedule/cell_text.h"
+#include "schedule/text_lines.h"
 
 namespace lockflight::schedule {
 namespace {
@@ -36,94 +35,38 @@ bool is_end_word(std::string_view word) {
 
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
-// The words of one line from left to right.
-class Words {
- public:
-  /// Both offsets are of the text.
-  Words(std::string_view text, std::size_t begin, std::size_t end)
-      : text_(text), next_(begin), end_(end) {}
-
-  bool done() const { return next_ > end_; }
-  /// Of the word that next() gives.
-  std::size_t offset() const { return next_; }
-  /// Empty where two spaces follow each other or one ends the line.
-  std::string_view next() {
-    const std::size_t begin = next_;
-    const std::size_t end = std::min(text_.find(' ', begin), end_);
-    next_ = end + 1;
-    return text_.substr(begin, end - begin);
-  }
-
- private:
-  std::string_view text_;
-  std::size_t next_;
-  std::size_t end_;
-};
-
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit Reader(std::string_view text) : text_(text), lines_(text) {}
 
   SavedSchedule read() {
     read_version();
-    saved_.schedule.name = value_of("name ");
+    saved_.schedule.name = lines_.next("name ");
     check_name();
-    saved_.schedule.micro_batches = number_in(words_after("micro-batches "), 1);
+    lines_.next("micro-batches ");
+    saved_.schedule.micro_batches = lines_.only_number(1);
     read_placement();
-    if (line_starts_with("layers ")) {
+    if (lines_.next_starts_with("layers ")) {
       read_layers();
     }
-    if (line_starts_with("recompute ")) {
+    if (lines_.next_starts_with("recompute ")) {
       read_recompute();
     }
     for (int rank = 0; rank < saved_.schedule.ranks(); ++rank) {
       read_row(rank);
     }
-    if (next_line_ < text_.size()) {
-      refuse(next_line_, fmt::format("a line follows the rows of all {} ranks of the placement",
-                                     saved_.schedule.ranks()));
-    }
+    lines_.expect_end(fmt::format("a line follows the rows of all {} ranks of the placement",
+                                  saved_.schedule.ranks()));
     check_complete();
     check_ends();
     return std::move(saved_);
   }
 
  private:
-  [[noreturn]] void refuse(std::size_t offset, std::string_view why) const {
-    throw DataError(fmt::format("schedule file, {}: {}", text_place(text_, offset), why));
-  }
-
-  bool line_starts_with(std::string_view key) const {
-    return text_.substr(next_line_).starts_with(key);
-  }
-
-  // Goes to the next line, which has to begin so; returns the rest of it.
-  std::string_view value_of(std::string_view key) {
-    if (!line_starts_with(key)) {
-      refuse(next_line_, fmt::format("expected a line that begins with \"{}\"", key));
-    }
-    begin_ = next_line_ + key.size();
-    end_ = text_.find('\n', begin_);
-    if (end_ == std::string_view::npos) {
-      refuse(text_.size(),
-             "the line has no end; every line, the last one too, ends in a line feed");
-    }
-    if (text_[end_ - 1] == '\r') {
-      refuse(end_ - 1, "the line ends in a carriage return, expected a line feed alone");
-    }
-    next_line_ = end_ + 1;
-    return text_.substr(begin_, end_ - begin_);
-  }
-
-  Words words_after(std::string_view key) {
-    value_of(key);
-    return {text_, begin_, end_};
-  }
-
   void read_version() {
-    if (value_of(kFormat) != kVersion) {
-      refuse(
-          begin_,
+    if (lines_.next(kFormat) != kVersion) {
+      lines_.refuse(
+          lines_.begin(),
           fmt::format("the file is of another version than {0}, the only one that is known here; "
                       "save it as version {0} or as CSV with the lockflight that wrote it, or "
                       "read it with a newer one",
@@ -135,120 +78,91 @@ class Reader {
     const std::string& name = saved_.schedule.name;
     const auto found = std::ranges::find_if_not(name, is_printable);
     if (name.empty() || found != name.end()) {
-      refuse(begin_ + (found - name.begin()), "a name is one or more printable ASCII characters");
+      lines_.refuse(lines_.begin() + (found - name.begin()),
+                    "a name is one or more printable ASCII characters");
     }
-  }
-
-  int parse_number(std::size_t offset, std::string_view word, int least) const {
-    int number = 0;
-    const char* const end = word.data() + word.size();
-    const auto [after, failure] = std::from_chars(word.data(), end, number);
-    if (failure != std::errc() || after != end || number < least || word.front() == '-' ||
-        (word.size() > 1 && word.front() == '0')) {
-      refuse(offset, fmt::format("expected a whole number from {} to {}, with one space in front "
-                                 "and no leading zero",
-                                 least, kLargest));
-    }
-    return number;
-  }
-
-  // The only word of a line.
-  int number_in(Words words, int least) const {
-    const std::size_t offset = words.offset();
-    const int number = parse_number(offset, words.next(), least);
-    if (!words.done()) {
-      refuse(words.offset(), "expected the end of the line");
-    }
-    return number;
-  }
-
-  std::vector<int> numbers_in(Words words, int least) const {
-    std::vector<int> numbers;
-    while (!words.done()) {
-      const std::size_t offset = words.offset();
-      numbers.push_back(parse_number(offset, words.next(), least));
-    }
-    return numbers;
   }
 
   void read_placement() {
-    std::vector<int> ranks = numbers_in(words_after("placement "), 0);
+    lines_.next("placement ");
+    std::vector<int> ranks = lines_.numbers(0);
     try {
       saved_.schedule.placement = Placement(std::move(ranks));
     } catch (const InvalidArgument& error) {
-      refuse(begin_, error.what());
+      lines_.refuse(lines_.begin(), error.what());
     }
   }
 
   void read_layers() {
     std::vector<int>& layers = saved_.choices.layers;
-    layers = numbers_in(words_after("layers "), 1);
+    lines_.next("layers ");
+    layers = lines_.numbers(1);
     const int stages = saved_.schedule.stages();
     if (std::cmp_not_equal(layers.size(), stages)) {
-      refuse(begin_,
-             fmt::format("layers of {} stages, but the placement has {}", layers.size(), stages));
+      lines_.refuse(lines_.begin(), fmt::format("layers of {} stages, but the placement has {}",
+                                                layers.size(), stages));
     }
     if (std::accumulate(layers.begin(), layers.end(), std::int64_t{0}) > kLargest) {
-      refuse(begin_, fmt::format("more than {} layers in all", kLargest));
+      lines_.refuse(lines_.begin(), fmt::format("more than {} layers in all", kLargest));
     }
   }
 
   void read_recompute() {
     using enum Choices::Recompute;
     Choices& choices = saved_.choices;
-    const Words words = words_after("recompute ");
-    const std::string_view value = text_.substr(begin_, end_ - begin_);
+    const std::string_view value = lines_.next("recompute ");
     choices.recompute = value == kNever ? never : value == kAlways ? always : listed;
     if (choices.recompute != listed) {
       return;
     }
-    choices.recomputed = numbers_in(words, 0);
+    choices.recomputed = lines_.numbers(0);
     if (std::ranges::adjacent_find(choices.recomputed, std::greater_equal()) !=
         choices.recomputed.end()) {
-      refuse(begin_, "expected numbers of layers in ascending order, each once");
+      lines_.refuse(lines_.begin(), "expected numbers of layers in ascending order, each once");
     }
     const int layers = std::accumulate(choices.layers.begin(), choices.layers.end(), 0);
     if (!choices.layers.empty() && choices.recomputed.back() >= layers) {
-      refuse(begin_, fmt::format("layer {} is to be recomputed, but there are only the layers 0 to "
-                                 "{}",
-                                 choices.recomputed.back(), layers - 1));
+      lines_.refuse(lines_.begin(),
+                    fmt::format("layer {} is to be recomputed, but there are only the layers 0 to "
+                                "{}",
+                                choices.recomputed.back(), layers - 1));
     }
   }
 
   void read_row(int rank) {
-    Words words = words_after(fmt::format("rank {}: ", rank));
+    lines_.next(fmt::format("rank {}: ", rank));
+    TextWords words = lines_.words();
     std::vector<Cell>& row = saved_.schedule.rows.emplace_back();
     const std::size_t actions_before = actions_;
-    std::size_t offset = words.offset();
     std::optional<std::size_t> end_begins;
     while (!words.done()) {
-      offset = words.offset();
+      const std::size_t offset = words.offset();
       const std::string_view word = words.next();
       if (is_end_word(word)) {
         end_begins = end_begins.value_or(offset);
       } else if (end_begins) {
-        refuse(offset,
-               "no action may follow TIED, NORM, SUMS, UPDATE and VALIDATE, which end the "
-               "step");
+        lines_.refuse(offset,
+                      "no action may follow TIED, NORM, SUMS, UPDATE and VALIDATE, which end the "
+                      "step");
       } else {
         row.push_back(word == kIdle ? Cell() : read_cell(offset, word, rank));
       }
     }
     if (actions_ == actions_before) {
-      refuse(begin_, "there is no action; each row is a rank and needs one");
+      lines_.refuse(lines_.begin(), "there is no action; each row is a rank and needs one");
     }
-    note_end(rank, end_begins.value_or(end_));
+    note_end(rank, end_begins.value_or(lines_.end()));
   }
 
   Cell read_cell(std::size_t offset, std::string_view word, int rank) {
     if (word.empty()) {
-      refuse(offset, "expected one space between words, and none at the end of a line");
+      lines_.refuse(offset, "expected one space between words, and none at the end of a line");
     }
     Cell cell;
     try {
       cell = parse_cell(word);
     } catch (const DataError& error) {
-      refuse(offset, error.what());
+      lines_.refuse(offset, error.what());
     }
     for (const Action& action : cell) {
       check_action(offset, action, rank);
@@ -260,32 +174,35 @@ class Reader {
   void check_action(std::size_t offset, const Action& action, int rank) const {
     const Schedule& schedule = saved_.schedule;
     if (action.stage >= schedule.stages()) {
-      refuse(offset, fmt::format("{} is of no stage of the placement, which has 0 to {}",
-                                 to_string(action), schedule.stages() - 1));
+      lines_.refuse(offset, fmt::format("{} is of no stage of the placement, which has 0 to {}",
+                                        to_string(action), schedule.stages() - 1));
     }
     if (schedule.placement.rank_of(action.stage) != rank) {
-      refuse(offset, fmt::format("{} stands in the row of rank {}, but the placement has stage {} "
-                                 "on rank {}",
-                                 to_string(action), rank, action.stage,
-                                 schedule.placement.rank_of(action.stage)));
+      lines_.refuse(offset,
+                    fmt::format("{} stands in the row of rank {}, but the placement has stage {} "
+                                "on rank {}",
+                                to_string(action), rank, action.stage,
+                                schedule.placement.rank_of(action.stage)));
     }
     if (action.micro_batch >= schedule.micro_batches) {
-      refuse(offset, fmt::format("{} is of no micro-batch among 0 to {}", to_string(action),
-                                 schedule.micro_batches - 1));
+      lines_.refuse(offset, fmt::format("{} is of no micro-batch among 0 to {}", to_string(action),
+                                        schedule.micro_batches - 1));
     }
   }
 
   // All rows end alike.
   void note_end(int rank, std::size_t begin) {
-    const std::string_view end = text_.substr(begin, end_ - begin);
+    const std::string_view end = text_.substr(begin, lines_.end() - begin);
     if (!end.empty() && end != kAfterStep && end != kInSchedule) {
-      refuse(begin,
-             fmt::format("the row ends with \"{}\", but what can be run is \"{}\", or \"{}\" "
-                         "with the optimizer in the schedule",
-                         end, kAfterStep, kInSchedule));
+      lines_.refuse(
+          begin,
+          fmt::format("the row ends with \"{:.60}\", but what can be run is \"{}\", or \"{}\" "
+                      "with the optimizer in the schedule",
+                      end, kAfterStep, kInSchedule));
     }
     if (rank > 0 && end != end_of_rows_) {
-      refuse(begin, fmt::format("the row ends with \"{}\", but that of rank 0 with \"{}\"; all "
+      lines_.refuse(begin,
+                    fmt::format("the row ends with \"{}\", but that of rank 0 with \"{}\"; all "
                                 "ranks do the same",
                                 end, end_of_rows_));
     }
@@ -297,13 +214,14 @@ class Reader {
 
   void check_ends() {
     if (has_backward(saved_.schedule) == end_of_rows_.empty()) {
-      refuse(end_begins_,
-             end_of_rows_.empty()
-                 ? fmt::format("the schedule has backwards, so each row ends with \"{}\" or \"{}\"",
-                               kAfterStep, kInSchedule)
-                 : fmt::format("the row ends with \"{}\", but there are no backwards, so there is "
-                               "nothing to update with",
-                               end_of_rows_));
+      lines_.refuse(
+          end_begins_,
+          end_of_rows_.empty()
+              ? fmt::format("the schedule has backwards, so each row ends with \"{}\" or \"{}\"",
+                            kAfterStep, kInSchedule)
+              : fmt::format("the row ends with \"{}\", but there are no backwards, so there is "
+                            "nothing to update with",
+                            end_of_rows_));
     }
     saved_.choices.optimizer_in_schedule = end_of_rows_ == kInSchedule;
   }
@@ -314,19 +232,16 @@ class Reader {
     const Schedule& schedule = saved_.schedule;
     const std::int64_t forwards = std::int64_t{schedule.stages()} * schedule.micro_batches;
     if (std::cmp_less(actions_, forwards)) {
-      refuse(text_.size(),
-             fmt::format("the file has {} actions, but {} stages and {} micro-batches "
-                         "need {} forwards",
-                         actions_, schedule.stages(), schedule.micro_batches, forwards));
+      lines_.refuse(text_.size(),
+                    fmt::format("the file has {} actions, but {} stages and {} micro-batches "
+                                "need {} forwards",
+                                actions_, schedule.stages(), schedule.micro_batches, forwards));
     }
   }
 
   const std::string_view text_;
+  TextLines lines_;
   SavedSchedule saved_;
-  std::size_t next_line_ = 0;
-  // The line at hand, behind the word that it begins with.
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
   std::size_t actions_ = 0;
   std::string_view end_of_rows_;
   std::size_t end_begins_ = 0;  // in the row of rank 0
