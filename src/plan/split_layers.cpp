@@ -191,7 +191,8 @@ std::vector<int> micro_batches_in_flight(const schedule::Schedule& schedule) {
     for (const schedule::Action& action : schedule.actions(rank)) {
       if (action.kind == schedule::ActionKind::forward) {
         most[action.stage] = std::max(most[action.stage], ++now[action.stage]);
-      } else if (action.kind != schedule::ActionKind::input_gradient) {
+      } else if (action.kind == schedule::ActionKind::backward ||
+                 action.kind == schedule::ActionKind::weight_gradient) {
         --now[action.stage];
       }
     }

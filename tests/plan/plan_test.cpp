@@ -11,6 +11,9 @@
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/nn/recompute.h"
 #include "lockflight/plan/plan_json.h"
+#include "lockflight/plan/transcribe.h"
+#include "lockflight/schedule/registry.h"
+#include "plan/split_layers.h"
 
 namespace lockflight {
 namespace {
@@ -177,6 +180,20 @@ TEST(PlanTest, AListOfLayersIsWhatIsRecomputed) {
     options.recompute = Recomputation::always;
     EXPECT_EQ(plan_to_json(plan_of(2, options)), plan_to_json(chosen)) << schedule;
   }
+}
+
+// Transfers keep nothing and free nothing.
+TEST(PlanTest, BothDialectsHaveAsManyMicroBatchesInFlight) {
+  for (const schedule::ScheduleInfo& info : schedule::schedules()) {
+    const auto schedule = info.make({.ranks = 4, .micro_batches = 8});
+    EXPECT_EQ(
+        plan::micro_batches_in_flight(plan::with_transfers(schedule, plan::TransferCells::own)),
+        plan::micro_batches_in_flight(schedule))
+        << info.name;
+  }
+  EXPECT_THAT(plan::micro_batches_in_flight(
+                  schedule::make_schedule("1f1b", {.ranks = 4, .micro_batches = 8})),
+              ElementsAre(4, 3, 2, 1));
 }
 
 TEST(PlanTest, RefusesToRecomputeWhatIsNotThereOrKeepsNoLess) {
