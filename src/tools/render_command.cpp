@@ -16,7 +16,7 @@
 #include "plan/predict.h"
 #include "tools/check_options.h"
 #include "tools/plan_command.h"
-#include "tools/schedule_option.h"
+#include "tools/schedule_choice.h"
 #include "tools/simulation_subject.h"
 #include "train/file.h"
 
