@@ -22,6 +22,10 @@ double duration(ActionKind kind, const schedule::StageTimes& times) {
   }
 }
 
+// What is left of all the time beside `busy`.  Sums of times are rounded, so without any idle time
+// it may come out below 0.
+double idle_share(double busy, double all) { return all == 0 ? 0 : std::max(0.0, 1 - busy / all); }
+
 }  // namespace
 
 void RankLedger::wait(const EventTime& event) {
@@ -110,14 +114,6 @@ SimulatedRank RankLedger::result() const {
   rank.peak_activations = in_shares(peak_activations_);
   return rank;
 }
-
-namespace {
-
-// What is left of all the time beside `busy`.  Sums of times are rounded, so without any idle time
-// it may come out below 0.
-double idle_share(double busy, double all) { return all == 0 ? 0 : std::max(0.0, 1 - busy / all); }
-
-}  // namespace
 
 void settle_idle_time(SimulatedStep& step) {
   double busiest = 0;
