@@ -17,8 +17,8 @@
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
 #include "tools/run_settings.h"
+#include "tools/schedule_choice.h"
 #include "tools/schedule_file.h"
-#include "tools/schedule_option.h"
 #include "tools/split.h"
 #include "train/file.h"
 

@@ -25,10 +25,11 @@ class CudaStagingTest : public test::BackendTest {
   // How often a round of copies to the device asks for pinned memory.
   std::int64_t asked_in_a_round(int copies, std::size_t bytes_each) {
     const std::vector<std::byte> bytes(bytes_each);
+    const auto stream = device().make_stream(StreamRole::compute);
     const std::int64_t before = virtual_gpu::calls("cudaMallocHost");
     for (int i = 0; i < copies; ++i) {
       const Tensor tensor = device().empty({{static_cast<std::int64_t>(bytes_each / 4)}});
-      device().compute_stream().upload(tensor.view(), bytes.data());
+      stream->upload(tensor.view(), bytes.data());
     }
     device().synchronize();
     return virtual_gpu::calls("cudaMallocHost") - before;

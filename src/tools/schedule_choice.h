@@ -7,7 +7,8 @@
 #include <string_view>
 
 #include "lockflight/plan/plan.h"
-#include "tools/options.h"
+#include "tools/plan_options.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

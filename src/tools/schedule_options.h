@@ -1,0 +1,33 @@
+// What lockflight schedule can be asked.
+
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "tools/schedule_file.h"
+
+namespace CLI {
+class App;
+}
+
+namespace lockflight::tools {
+
+struct ScheduleOptions {
+  std::string name;
+  bool list = false;
+  int ranks = 4;
+  int micro_batches = 8;
+  std::optional<int> chunks;             ///< stages per rank; none: as few as the schedule allows
+  int group = 0;                         ///< micro-batches; 0: as many as ranks
+  GivenSize given;                       ///< what of the size is no default
+  std::optional<std::string> recompute;  ///< never or always; none: the schedule says nothing of it
+  bool optimizer_in_schedule = false;
+  std::string format;  ///< empty: grid, or what `out` ends in
+  std::string out;     ///< empty: standard output
+};
+
+/// `json` says the same as the format json.
+CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json);
+
+}  // namespace lockflight::tools
