@@ -91,7 +91,7 @@ Timeline timeline_of(const std::string& schedule, const Streams& streams, Witnes
   model.add("front", std::make_unique<WitnessLayer>(0, witness));
   model.add("back", std::make_unique<WitnessLayer>(1, witness));
   const Plan plan = make_plan(
-      model, world, {.schedule = schedule, .micro_batches = kMicroBatches, .split = {1, 1}});
+      model, world, {.micro_batches = kMicroBatches, .schedule = schedule, .split = {1, 1}});
   Pipeline pipeline(world, std::move(model), plan);
   const HostTensor rows({{kMicroBatches, 6}, DType::f32});
   pipeline.forward_backward({.inputs = {rows}, .targets = {rows}});
