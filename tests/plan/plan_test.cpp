@@ -161,10 +161,9 @@ TEST(PlanTest, KeepsAGivenSplitAndChoosesWhatToRecomputeInIt) {
 // What a plan has chosen for itself, given to another one, gives the same plan.
 TEST(PlanTest, AListOfLayersIsWhatIsRecomputed) {
   for (const std::string schedule : {"gpipe", "interleaved", "zb-v"}) {
-    const std::size_t limit =
-        (most_bytes(plan_of(2, options_of(schedule, Recomputation::never))) +
-         most_bytes(plan_of(2, options_of(schedule, Recomputation::always)))) /
-        2;
+    const Plan never = plan_of(2, options_of(schedule, Recomputation::never));
+    const Plan always = plan_of(2, options_of(schedule, Recomputation::always));
+    const std::size_t limit = (most_bytes(never) + 7 * most_bytes(always)) / 8;
     const Plan chosen = plan_of(2, options_of(schedule, Recomputation::when_needed, limit));
     PlanOptions options = options_of(schedule, Recomputation::never, limit);
     options.split = layers_of(chosen);
