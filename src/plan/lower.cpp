@@ -12,6 +12,7 @@
 #include "plan/lower_state.h"
 #include "plan/lower_update.h"
 #include "plan/prologue.h"
+#include "plan/recompute_places.h"
 
 namespace lockflight::plan {
 namespace {
@@ -35,6 +36,7 @@ class Lowering {
     program_.micro_batches = schedule.micro_batches;
     program_.placement = schedule.placement;
     program_.ties = ties;
+    program_.recomputes = recompute_places(schedule, options.recomputes);
     program_.channels = static_cast<int>(channels_.size());
     if (trains_ && options.optimizer == OptimizerPlace::in_schedule) {
       program_.channels += channels_of_update(schedule.ranks());
@@ -147,6 +149,7 @@ class Lowering {
       const bool receives = input && is_transfer(*input);
       const bool sends = output && is_transfer(*output);
       instructions += (receives ? kReceive : 0) + (sends ? kSend : 0);
+      instructions += has_recompute(action) ? 1 : 0;
       slots += (receives ? 1 : 0) + (output ? 1 : 0);
     }
     instructions +=
@@ -177,6 +180,7 @@ class Lowering {
     const std::size_t end = begin + size_of(state, begin);
     settle_sends(rank);
     post_receives(rank, end);
+    recompute_ahead(rank, begin, end);
     for (std::size_t i = begin; i < end; ++i) {
       await_input(rank, state.order[i]);
     }
@@ -226,6 +230,18 @@ class Lowering {
     for (; state.posted < std::min(end, state.order.size()); ++state.posted) {
       post_receive(rank, state.posted);
     }
+  }
+
+  // Of the actions from `begin` on, unless they are a pair.
+  void recompute_ahead(int rank, std::size_t begin, std::size_t end) {
+    const Action& action = ranks_[rank].order[begin];
+    if (end - begin == 1 && has_recompute(action)) {
+      emit(rank, {.action = {action.stage, schedule::ActionKind::recompute, action.micro_batch}});
+    }
+  }
+
+  bool has_recompute(const Action& action) const {
+    return gives_input_gradient(action.kind) && recomputes_before(program_, action.stage, 0);
   }
 
   void await_input(int rank, const Action& action) {

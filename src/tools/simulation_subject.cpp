@@ -37,6 +37,13 @@ void check(const SimulateOptions& options, std::string_view command) {
   check_time("--forward", options.forward);
   check_time("--input-gradient", options.input_gradient);
   check_time("--weight-gradient", options.weight_gradient);
+  check_time("--recompute-time", options.recompute);
+  if (options.recompute > options.input_gradient) {
+    throw InvalidArgument(
+        fmt::format("--recompute-time is {}; it must be at most the {} of --input-gradient, of "
+                    "which it is a part",
+                    options.recompute, options.input_gradient));
+  }
   check_time("--transfer", options.transfer);
   check_time("--host", options.host);
   if (options.steps < 1 || options.steps > kMostSteps) {
@@ -55,6 +62,14 @@ EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::Pipelin
           .transfer = options.transfer};
 }
 
+plan::LowerOptions lowering(const SimulateOptions& options, const schedule::Schedule& schedule) {
+  plan::LowerOptions lower = lower_options(options.optimizer_in_schedule);
+  if (options.recompute > 0) {
+    lower.recomputes.assign(static_cast<std::size_t>(schedule.stages()), true);
+  }
+  return lower;
+}
+
 RunnableFile named_or_read(const SimulateOptions& options) {
   if (is_schedule_file(options.schedule)) {
     if (options.group) {
@@ -65,8 +80,8 @@ RunnableFile named_or_read(const SimulateOptions& options) {
     RunnableFile file = read_runnable_file(
         options.schedule,
         {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks});
-    if (options.optimizer_in_schedule) {
-      file.program = plan::program_of(file.schedule, {}, lower_options(true));
+    if (options.optimizer_in_schedule || options.recompute > 0) {
+      file.program = plan::program_of(file.schedule, {}, lowering(options, file.schedule));
     }
     return file;
   }
@@ -79,7 +94,7 @@ RunnableFile named_or_read(const SimulateOptions& options) {
   schedule::Schedule schedule = schedule::is_auto(options.schedule)
                                     ? auto_schedule(pipeline_of(options, size))
                                     : schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
+  plan::Program program = plan::lower(schedule, {}, lowering(options, schedule));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
@@ -90,7 +105,8 @@ plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placeme
     const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size());
     costs.stages.push_back({.times = {.forward = options.forward / share,
                                       .input_gradient = options.input_gradient / share,
-                                      .weight_gradient = options.weight_gradient / share}});
+                                      .weight_gradient = options.weight_gradient / share},
+                            .recompute = options.recompute / share});
   }
   return costs;
 }
