@@ -167,7 +167,7 @@ TEST(RecomputeProgramTest, ABackwardBesideAForwardHasNone) {
   expect_right(schedule, {true, true});
   expect_right(with_transfers(schedule, TransferCells::own), {true, true});
   Program program = program_with(schedule, {true, true});
-  put(program, 0, find(program, 0, "compute 0F2"), {.action = {0, ActionKind::recompute, 0}});
+  put(program, 0, find(program, 0, "compute 0F1") + 1, {.action = {0, ActionKind::recompute, 0}});
   EXPECT_EQ(text_of(prove(program)),
             "incomplete: rank 0, stream 3, instruction " +
                 std::to_string(find(program, 0, "compute 0B0")) +
