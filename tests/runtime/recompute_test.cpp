@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -118,13 +119,15 @@ TEST_P(RecomputeOnStreamsTest, AheadOfBackwardsItGivesTheBitsOfOneRankThatRecomp
   const test::Streams plainest = test::plainest(GetParam());
   const Outcome expected =
       run(plan_on(plainest, 1, options_of("gpipe", Recomputation::never)), 1, plainest);
-  for (const std::string schedule : {"1f1b", "interleaved", "zb-1p", "zb-v"}) {
-    for (const int ranks : {2, 3}) {
-      SCOPED_TRACE(schedule + " on " + std::to_string(ranks) + " ranks");
-      const Plan plan = plan_on(GetParam(), ranks, options_of(schedule, Recomputation::always));
-      EXPECT_FALSE(recomputes_of(plan.program).empty());
-      EXPECT_EQ(run(plan, ranks, GetParam()), expected);
-    }
+  std::vector<std::pair<std::string, int>> pipelines = {{"1f1b", 2}, {"zb-v", 2}};
+  if (GetParam().device == DeviceKind::cpu) {  // virtual GPUs are slow
+    pipelines.insert(pipelines.end(), {{"1f1b", 3}, {"interleaved", 2}, {"zb-1p", 3}, {"zb-v", 3}});
+  }
+  for (const auto& [schedule, ranks] : pipelines) {
+    SCOPED_TRACE(schedule + " on " + std::to_string(ranks) + " ranks");
+    const Plan plan = plan_on(GetParam(), ranks, options_of(schedule, Recomputation::always));
+    EXPECT_FALSE(recomputes_of(plan.program).empty());
+    EXPECT_EQ(run(plan, ranks, GetParam()), expected);
   }
 }
 
