@@ -61,15 +61,21 @@ Plan recompute_ahead(nn::Model& model, Plan plan, const Profile& costs,
   const Recomputing recomputing(model, recomputed_layers(model, plan.stages));
   Plan ahead = with_recomputes(plan, places, costs, options.lower);
   ahead.memory = memory_of(model, ahead, options);
+  std::vector<RankMemory> memory = ahead.memory;
   const std::vector<bool> all = places;
+  bool partly = false;  // a rank that grows keeps some R
   for (std::size_t i = 0; i < places.size(); ++i) {
     const StagePlan& stage = plan.stages[i];
-    const bool grows = ahead.memory[stage.rank].step_bytes > plan.memory[stage.rank].step_bytes;
-    places[i] = places[i] && (!grows || ends_with_it(stage));
+    const RankMemory& before = plan.memory[stage.rank];
+    if (places[i] && ahead.memory[stage.rank].step_bytes > before.step_bytes) {
+      places[i] = ends_with_it(stage);
+      partly = partly || places[i];
+      memory[stage.rank] = before;  // a rank's memory depends on its own instructions alone
+    }
   }
   if (places != all) {
     ahead = with_recomputes(plan, places, costs, options.lower);
-    ahead.memory = memory_of(model, ahead, options);
+    ahead.memory = partly ? memory_of(model, ahead, options) : std::move(memory);
   }
   check_proved(ahead.program);
   return ahead;

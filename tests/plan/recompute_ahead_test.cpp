@@ -86,6 +86,13 @@ void expect_neutral(nn::Model& model, const Plan& plan, const PlanOptions& optio
   const std::vector<bool> places = recompute_places(plan.schedule, marks);
   const Plan without = with_marks(model, plan, {}, options);
   const Plan everywhere = with_marks(model, plan, marks, options);
+  const Plan again = with_marks(model, plan, recompute_marks(plan.stages), options);
+  EXPECT_EQ(to_string(again.program), to_string(plan.program));
+  for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
+    EXPECT_EQ(plan.memory[rank].arena_bytes(), again.memory[rank].arena_bytes());
+    EXPECT_EQ(plan.memory[rank].step_peak_bytes, again.memory[rank].step_peak_bytes);
+    EXPECT_EQ(plan.memory[rank].peak_action, again.memory[rank].peak_action);
+  }
   for (std::size_t rank = 0; rank < plan.memory.size(); ++rank) {
     EXPECT_LE(plan.memory[rank].step_bytes, without.memory[rank].step_bytes) << "rank " << rank;
     EXPECT_LE(plan.memory[rank].step_peak_bytes, without.memory[rank].step_peak_bytes);
