@@ -249,6 +249,8 @@ void Executor::compute(const Instruction& instruction) {
     forward(instruction, context);
   } else if (action.kind == ActionKind::weight_gradient) {
     stage.backward_weight(context);
+  } else if (action.kind == ActionKind::recompute) {
+    stage.recompute(context);
   } else {
     Tensors gradients =
         instruction.slot < 0 ? Tensors() : std::exchange(slots_[instruction.slot], {});

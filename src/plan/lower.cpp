@@ -13,6 +13,7 @@
 #include "plan/lower_transfers.h"
 #include "plan/lower_update.h"
 #include "plan/rank_writer.h"
+#include "plan/recompute_places.h"
 
 namespace lockflight::plan {
 namespace {
@@ -30,6 +31,7 @@ class Lowering {
         program_{.micro_batches = schedule.micro_batches,
                  .placement = schedule.placement,
                  .ties = ties,
+                 .recomputes = recompute_places(schedule, options.recomputes),
                  .ranks = std::vector<RankProgram>(schedule.ranks())},
         transfers_(schedule, ties, program_.ranks),
         clocks_(schedule.ranks()),
@@ -90,8 +92,10 @@ class Lowering {
     RankProgram& program = program_.ranks[rank];
     const Transfers::Room room = transfers_.room_for(rank, state.order);
     const auto pairs = static_cast<std::size_t>(std::ranges::count(state.begins_pair, true));
-    program.instructions.reserve(state.order.size() + room.instructions + kPair * pairs +
-                                 (trains_ ? kMostOfAnUpdate : 0));
+    const auto recomputes = static_cast<std::size_t>(std::ranges::count_if(
+        state.order, [this](const Action& action) { return has_recompute(action); }));
+    program.instructions.reserve(state.order.size() + recomputes + room.instructions +
+                                 kPair * pairs + (trains_ ? kMostOfAnUpdate : 0));
     program.slots.reserve(room.slots);
     program.streams.push_back({});
   }
@@ -110,6 +114,7 @@ class Lowering {
     const std::size_t end = begin + size_of(state, begin);
     transfers_.settle_taken(rank, state.clock);
     post_receives(rank, end);
+    recompute_ahead(rank, begin, end);
     for (std::size_t i = begin; i < end; ++i) {
       await_input(rank, state.order[i]);
     }
@@ -162,6 +167,19 @@ class Lowering {
         transfers_.post_receive(rank, *input);
       }
     }
+  }
+
+  // Of the actions from `begin` on, unless they are a pair.
+  void recompute_ahead(int rank, std::size_t begin, std::size_t end) {
+    const Action& action = ranks_[rank].order[begin];
+    if (end - begin == 1 && has_recompute(action)) {
+      on(rank).emit(
+          {.action = {action.stage, schedule::ActionKind::recompute, action.micro_batch}});
+    }
+  }
+
+  bool has_recompute(const Action& action) const {
+    return gives_input_gradient(action.kind) && recomputes_before(program_, action.stage, 0);
   }
 
   void await_input(int rank, const Action& action) {

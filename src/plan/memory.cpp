@@ -45,8 +45,11 @@ std::string maker_of(const RankProgram& program, std::int32_t number, std::int32
                ? "received activations"
                : "received gradients";
   }
-  const bool forward = instruction.action.kind == schedule::ActionKind::forward;
-  return fmt::format("stage {}, {}", instruction.action.stage, forward ? "forwards" : "backwards");
+  const schedule::ActionKind kind = instruction.action.kind;
+  return fmt::format("stage {}, {}", instruction.action.stage,
+                     kind == schedule::ActionKind::forward     ? "forwards"
+                     : kind == schedule::ActionKind::recompute ? "recomputed"
+                                                               : "backwards");
 }
 
 std::vector<RankMemory::Share> shares_of(const RankProgram& program,

@@ -20,6 +20,7 @@
 #include "plan/memory.h"
 #include "plan/planning.h"
 #include "plan/predict.h"
+#include "plan/recompute_ahead.h"
 #include "plan/recomputing.h"
 #include "plan/split_layers.h"
 
@@ -122,6 +123,7 @@ class Planner {
   Plan run() {
     Plan plan = recompute_ == Recomputation::when_needed ? plan_with_choice()
                                                          : make(split(recompute_, memory()));
+    plan = plan::recompute_ahead(model_, std::move(plan), profile_, options_);
     plan.prediction = plan::predict(plan, profile_, options_.device);
     return plan;
   }

@@ -11,6 +11,7 @@
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
 #include "plan/json_reader.h"
+#include "plan/recompute_ahead.h"
 
 namespace lockflight {
 namespace {
@@ -31,18 +32,22 @@ int int_of(const JsonObject& json, const char* key, int least) {
 }
 
 Json stage_json(const StagePlan& stage) {
-  return {{"rank", stage.rank},
-          {"first_layer", stage.first_layer},
-          {"layers", stage.layers},
-          {"first_name", stage.first_name},
-          {"last_name", stage.last_name},
-          {"parameters", stage.parameters},
-          {"forward_flops", stage.forward_flops},
-          {"boundary_bytes", stage.boundary_bytes},
-          {"recomputed", stage.recomputed},
-          {"forward_seconds", stage.forward_seconds},
-          {"input_gradient_seconds", stage.input_gradient_seconds},
-          {"weight_gradient_seconds", stage.weight_gradient_seconds}};
+  Json json = {{"rank", stage.rank},
+               {"first_layer", stage.first_layer},
+               {"layers", stage.layers},
+               {"first_name", stage.first_name},
+               {"last_name", stage.last_name},
+               {"parameters", stage.parameters},
+               {"forward_flops", stage.forward_flops},
+               {"boundary_bytes", stage.boundary_bytes},
+               {"recomputed", stage.recomputed},
+               {"forward_seconds", stage.forward_seconds},
+               {"input_gradient_seconds", stage.input_gradient_seconds},
+               {"weight_gradient_seconds", stage.weight_gradient_seconds}};
+  if (stage.recompute_seconds) {
+    json["recompute_seconds"] = *stage.recompute_seconds;
+  }
+  return json;
 }
 
 Json memory_json(const RankMemory& memory) {
@@ -83,7 +88,26 @@ StagePlan read_stage(const JsonObject& json) {
           .recomputed = json.texts("recomputed"),
           .forward_seconds = json.number("forward_seconds"),
           .input_gradient_seconds = json.number("input_gradient_seconds"),
-          .weight_gradient_seconds = json.number("weight_gradient_seconds")};
+          .weight_gradient_seconds = json.number("weight_gradient_seconds"),
+          .recompute_seconds = json.has("recompute_seconds")
+                                   ? std::optional(json.number("recompute_seconds"))
+                                   : std::nullopt};
+}
+
+void check_recomputation(const JsonObject& json, const StagePlan& stage) {
+  if (std::cmp_greater(stage.recomputed.size(), stage.layers)) {
+    json.refuse("recomputed", fmt::format("names {} layers, but the stage has {}",
+                                          stage.recomputed.size(), stage.layers));
+  }
+  if (stage.recompute_seconds && stage.recomputed.empty()) {
+    json.refuse("recompute_seconds",
+                fmt::format("is {}, but the stage recomputes no layer", *stage.recompute_seconds));
+  }
+  if (stage.recompute_seconds.value_or(0) > stage.input_gradient_seconds) {
+    json.refuse("recompute_seconds",
+                fmt::format("is {}, more than the {} of input_gradient_seconds that it is part of",
+                            *stage.recompute_seconds, stage.input_gradient_seconds));
+  }
 }
 
 std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Placement& placement) {
@@ -104,10 +128,7 @@ std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Place
       json.refuse("rank", fmt::format("is {}, but the schedule runs stage {} on rank {}",
                                       stage.rank, number, placement.rank_of(number)));
     }
-    if (std::cmp_greater(stage.recomputed.size(), stage.layers)) {
-      json.refuse("recomputed", fmt::format("names {} layers, but the stage has {}",
-                                            stage.recomputed.size(), stage.layers));
-    }
+    check_recomputation(json, stage);
     layer += stage.layers;
   }
   if (static_cast<int>(stages.size()) != placement.stages()) {
@@ -206,7 +227,8 @@ Plan read_plan(const JsonObject& file) {
   try {
     plan.program = plan::program_of(plan.schedule, ties,
                                     {.optimizer = in_schedule ? plan::OptimizerPlace::in_schedule
-                                                              : plan::OptimizerPlace::after_step});
+                                                              : plan::OptimizerPlace::after_step,
+                                     .recomputes = plan::recompute_marks(plan.stages)});
   } catch (const Error& error) {
     file.refuse("schedule", fmt::format("cannot run: {}", error.what()));
   }

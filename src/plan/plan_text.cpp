@@ -38,23 +38,29 @@ std::string stage_table(const Plan& plan) {
   double slowest = 0;
   std::size_t width = 6;
   bool recomputes = false;
+  bool ahead = false;
   for (const StagePlan& stage : plan.stages) {
     recomputes = recomputes || !stage.recomputed.empty();
+    ahead = ahead || stage.recompute_seconds;
     slowest = std::max(slowest, stage.seconds());
     width = std::max(width, layers_text(stage).size());
   }
-  std::string text = fmt::format("{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>5}  {:>9}{}\n",
-                                 "stage", "rank", "layers", width, "parameters", "forward",
-                                 "backward", "load", "sends", recomputes ? "  recomputed" : "");
+  std::string text =
+      fmt::format("{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>5}  {:>9}{}{}\n", "stage", "rank",
+                  "layers", width, "parameters", "forward", "backward", "load", "sends",
+                  recomputes ? "  recomputed" : "", ahead ? "  ahead (R)" : "");
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const StagePlan& stage = plan.stages[s];
-    text += fmt::format("{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>4.0f}%  {:>9}{}\n", s,
-                        stage.rank, layers_text(stage), width, count_text(stage.parameters),
-                        seconds_text(stage.forward_seconds),
-                        seconds_text(stage.input_gradient_seconds + stage.weight_gradient_seconds),
-                        slowest > 0 ? 100 * stage.seconds() / slowest : 100.0,
-                        bytes_text(stage.boundary_bytes),
-                        recomputes ? fmt::format("  {:>10}", stage.recomputed.size()) : "");
+    text += fmt::format(
+        "{:>5}  {:>4}  {:<{}}  {:>10}  {:>9}  {:>9}  {:>4.0f}%  {:>9}{}{}\n", s, stage.rank,
+        layers_text(stage), width, count_text(stage.parameters),
+        seconds_text(stage.forward_seconds),
+        seconds_text(stage.input_gradient_seconds + stage.weight_gradient_seconds),
+        slowest > 0 ? 100 * stage.seconds() / slowest : 100.0, bytes_text(stage.boundary_bytes),
+        recomputes ? fmt::format("  {:>10}", stage.recomputed.size()) : "",
+        ahead ? fmt::format("  {:>9}",
+                            stage.recompute_seconds ? seconds_text(*stage.recompute_seconds) : "-")
+              : "");
   }
   return text;
 }

@@ -15,6 +15,7 @@ StepCosts step_costs(const Plan& plan, const DeviceProfile& device) {
     costs.stages.push_back({.times = {.forward = stage.forward_seconds,
                                       .input_gradient = stage.input_gradient_seconds,
                                       .weight_gradient = stage.weight_gradient_seconds},
+                            .recompute = stage.recompute_seconds.value_or(0),
                             .output_bytes = bytes,
                             .output_gradient_bytes = bytes});
   }

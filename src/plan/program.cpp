@@ -21,6 +21,10 @@ schedule::Action recv_action(const Boundary& boundary) {
              : schedule::Action{boundary.stage, ActionKind::recv_backward, boundary.micro_batch};
 }
 
+bool recomputes_before(const Program& program, int stage, int stream) {
+  return stream == 0 && !program.recomputes.empty() && program.recomputes[stage];
+}
+
 bool validates(const Program& program) {
   return !program.ranks.empty() && !program.ranks.front().instructions.empty() &&
          program.ranks.front().instructions.back().opcode == Opcode::validate;

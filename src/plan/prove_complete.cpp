@@ -23,6 +23,7 @@ constexpr std::uint8_t kForward = bit_of(ActionKind::forward);
 constexpr std::uint8_t kInput = bit_of(ActionKind::input_gradient);
 constexpr std::uint8_t kWeight = bit_of(ActionKind::weight_gradient);
 constexpr std::uint8_t kBoth = bit_of(ActionKind::backward);
+constexpr std::uint8_t kAgain = bit_of(ActionKind::recompute);
 
 class CompleteCheck {
  public:
@@ -148,11 +149,12 @@ class CompleteCheck {
     if (action.kind != ActionKind::forward && (done & kForward) == 0) {
       wrong("stands before its forward");
     }
+    check_recompute(action, done);
     if (action.kind == ActionKind::weight_gradient && (done & kInput) == 0) {
       wrong("stands before the gradient of its input");
     }
     const std::uint8_t others = action.kind == ActionKind::backward ? kInput | kWeight : kBoth;
-    if (action.kind != ActionKind::forward && (done & others) != 0) {
+    if (gives_gradient(action.kind) && (done & others) != 0) {
       wrong("runs beside {}, so gradients would be counted twice",
             action.kind == ActionKind::backward ? "I or W" : "B");
     }
@@ -160,6 +162,30 @@ class CompleteCheck {
       check_weight_gradient(action, stage);
     }
     done |= bit_of(action.kind);
+  }
+
+  static bool gives_gradient(ActionKind kind) {
+    return gives_input_gradient(kind) || gives_weight_gradient(kind);
+  }
+
+  // Where the program says that a stage recomputes, every backward on stream 0 has its R in front.
+  void check_recompute(const schedule::Action& action, std::uint8_t done) {
+    if (action.kind == ActionKind::recompute) {
+      if (!recomputes_before(program_, action.stage, 0)) {
+        wrong("recomputes, but the program says that stage {} does not ahead of its backwards",
+              action.stage);
+      } else if ((done & (kInput | kBoth)) != 0) {
+        wrong("stands behind the backward that needs it");
+      }
+    } else if (gives_input_gradient(action.kind)) {
+      const bool needed = recomputes_before(program_, action.stage, now_->stream);
+      if (needed && (done & kAgain) == 0) {
+        wrong("has no {}R{} in front of it", action.stage, action.micro_batch);
+      } else if (recomputes_before(program_, action.stage, 0) && !needed && (done & kAgain) != 0) {
+        wrong("recomputes by itself, but {}R{} stands in front of it", action.stage,
+              action.micro_batch);
+      }
+    }
   }
 
   void check_weight_gradient(const schedule::Action& action, std::size_t stage) {

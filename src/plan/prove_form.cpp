@@ -52,6 +52,11 @@ class FormCheck {
                     program_.ranks.size(), program_.placement.ranks());
     }
     bool fine = true;
+    if (!program_.recomputes.empty() &&
+        program_.recomputes.size() != static_cast<std::size_t>(stages())) {
+      fine = refuse("it says of {} stages whether they recompute, but has {}",
+                    program_.recomputes.size(), stages());
+    }
     for (const TiedStages& tie : program_.ties) {
       if (!in_range(tie.first, stages()) || !in_range(tie.second, stages())) {
         fine = refuse("a tie of stages {} and {}, but stages are 0 to {}", tie.first, tie.second,
@@ -212,8 +217,8 @@ class FormCheck {
 
   void check_compute() {
     const schedule::Action& action = now_->action;
-    if (!schedule::is_compute(action.kind)) {
-      return wrong("is to run what is no F, I, W or B");
+    if (!schedule::runs_layers(action.kind)) {
+      return wrong("is to run what is no F, I, W, B or R");
     }
     if (!in_range(action.stage, stages()) ||
         !in_range(action.micro_batch, program_.micro_batches)) {
@@ -226,7 +231,10 @@ class FormCheck {
     }
     if (check_slot(now_->slot, true) && check_slot(now_->output, true) &&
         !computes(here_->streams[now_->stream])) {
-      wrong("is on stream {}, which carries transfers", now_->stream);
+      return wrong("is on stream {}, which carries transfers", now_->stream);
+    }
+    if (action.kind == schedule::ActionKind::recompute) {
+      check_on_stream_0();
     }
   }
 

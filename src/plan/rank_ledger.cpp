@@ -9,17 +9,26 @@ using schedule::ActionKind;
 
 namespace {
 
-double duration(ActionKind kind, const schedule::StageTimes& times) {
+// `ahead`: an R has done a part of it.
+double duration(ActionKind kind, const StageCosts& costs, bool ahead) {
+  const schedule::StageTimes& times = costs.times;
+  const double input_gradient = times.input_gradient - (ahead ? costs.recompute : 0);
   switch (kind) {
     case ActionKind::forward:
       return times.forward;
     case ActionKind::input_gradient:
-      return times.input_gradient;
+      return input_gradient;
     case ActionKind::weight_gradient:
       return times.weight_gradient;
+    case ActionKind::recompute:
+      return costs.recompute;
     default:
-      return times.input_gradient + times.weight_gradient;
+      return input_gradient + times.weight_gradient;
   }
+}
+
+bool is_of_one_micro_batch(const schedule::Action& a, const schedule::Action& b) {
+  return a.stage == b.stage && a.micro_batch == b.micro_batch;
 }
 
 // What is left of all the time beside `busy`.  Sums of times are rounded, so without any idle time
@@ -36,7 +45,9 @@ void RankLedger::wait(const EventTime& event) {
 
 double RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin,
                            double share) {
-  const double time = duration(action.kind, costs.times) * share;
+  const bool ahead = is_of_one_micro_batch(recomputed_, action);
+  recomputed_ = action.kind == ActionKind::recompute ? action : schedule::Action{};
+  const double time = duration(action.kind, costs, ahead) * share;
   const double end = begin + time;
   if (!std::exchange(started_, true)) {
     rank_.begin = begin;
@@ -78,6 +89,8 @@ void RankLedger::keep(const schedule::Action& action, const StageCosts& costs, d
                       double end) {
   double time = end;
   switch (action.kind) {
+    case ActionKind::recompute:
+      return;  // its bytes are the backward's
     case ActionKind::forward:
       time = begin;
       ++activations_;

@@ -31,7 +31,7 @@ class RankLedger {
   /// The stream has stood at a wait for this event.
   void wait(const EventTime& event);
 
-  /// An F, I, W or B; returns its end.
+  /// An F, I, W, B or R; returns its end.
   /// `share`: what of its time it takes.
   double compute(const schedule::Action& action, const StageCosts& costs, double begin,
                  double share = 1);
@@ -56,7 +56,8 @@ class RankLedger {
   // Since the last action: what it is, is known when another one follows.
   double updated_ = 0;
   IdleTime idle_;
-  double last_ = 0;  // when the last action or update was over
+  double last_ = 0;              // when the last action or update was over
+  schedule::Action recomputed_;  // the action before, if it is an R
   bool started_ = false;
   int activations_ = 0;  // micro-batches in one stage
   int peak_activations_ = 0;

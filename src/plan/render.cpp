@@ -183,6 +183,11 @@ class Picture {
         write(name);
       }
     }
+    if (shown.contains({Opcode::compute, ActionKind::recompute})) {
+      swatch("#fff", again_stroke());
+      left += 5;
+      write("R recomputation");
+    }
     if (shown.contains({Opcode::reduce_tied, ActionKind::forward})) {
       swatch("#fff", " stroke=\"#222\"");
       left += 5;
@@ -195,10 +200,17 @@ class Picture {
     }
   }
 
+  // A recomputation is a forward once more: in outline, dashed.
+  static std::string again_stroke() {
+    return fmt::format(" stroke=\"{}\" stroke-dasharray=\"2 1\"",
+                       to_string(colour_of(ActionKind::forward, 0, 1)));
+  }
+
   // Boxes of one colour in a rank's line are one path, for the file's size.
   struct Row {
     std::map<Colour, std::string> paths;
     std::map<Colour, std::string> numbers;
+    std::string again;  // recomputations
     std::string tied;
   };
 
@@ -218,6 +230,10 @@ class Picture {
       for (const auto& [fill, path] : rows[rank].paths) {
         body_ +=
             fmt::format("<path fill=\"{}\" stroke=\"#fff\" d=\"{}\"/>\n", to_string(fill), path);
+      }
+      if (!rows[rank].again.empty()) {
+        body_ +=
+            fmt::format("<path fill=\"#fff\"{} d=\"{}\"/>\n", again_stroke(), rows[rank].again);
       }
       if (!rows[rank].tied.empty()) {
         body_ += fmt::format("<path fill=\"#fff\" stroke=\"#222\" d=\"{}\"/>\n", rows[rank].tied);
@@ -240,9 +256,12 @@ class Picture {
       row.tied += path;
       return;
     }
-    const Colour fill =
-        box.opcode == Opcode::compute ? colour_of(box.action.kind, box.shade, shades_) : kBlack;
-    row.paths[fill] += path;
+    const bool again = box.opcode == Opcode::compute && box.action.kind == ActionKind::recompute;
+    const Colour fill = again ? kWhite
+                        : box.opcode == Opcode::compute
+                            ? colour_of(box.action.kind, box.shade, shades_)
+                            : kBlack;
+    (again ? row.again : row.paths[fill]) += path;
     if (layout_.has_number(box)) {
       const double lift = top + height / 2 - layout_.row / 2;
       row.numbers[writing_on(fill)] += fmt::format(

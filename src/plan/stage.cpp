@@ -2,6 +2,11 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "lockflight/core/error.h"
+#include "lockflight/nn/recompute.h"
+
 namespace lockflight::plan {
 
 void Stage::begin_step(int micro_batches) {
@@ -31,6 +36,18 @@ Tensors Stage::forward(nn::Context& context, Tensors inputs, const LossInputs* l
     tensors.clear();
   }
   return tensors;
+}
+
+void Stage::recompute(nn::Context& context) {
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    if (auto* const layer = dynamic_cast<nn::Recompute*>(&enter(context, i))) {
+      return layer->run_again(context, kept(context).layers[i]);
+    }
+  }
+  throw PlanError(
+      fmt::format("the program recomputes for the stage of layers {} to {}, but none of them is "
+                  "recomputed: make the plan anew with this model",
+                  first_layer_, first_layer_ + static_cast<int>(layers_.size()) - 1));
 }
 
 Tensors Stage::loss_gradients(nn::Context& context, Tensors gradients, nn::Loss* loss, Kept& kept) {

@@ -31,6 +31,11 @@ class Stage {
   /// nothing is kept for a backward.
   Tensors forward(nn::Context& context, Tensors inputs, const LossInputs* loss, bool keep);
 
+  /// Enqueues R: the forward of the last layer that is recomputed, for what is kept then lies there
+  /// for the shortest time.  Backward runs the others again, one at a time.  Throws PlanError if no
+  /// layer is recomputed.
+  void recompute(nn::Context& context);
+
   /// Enqueue I, W, or both in one, layer by layer.  `gradients` are those of the outputs, or
   /// nothing behind a loss.
   Tensors backward_input(nn::Context& context, Tensors gradients, nn::Loss* loss);

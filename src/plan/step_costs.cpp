@@ -39,6 +39,13 @@ void check(const StepCosts& costs, const Program& program) {
     check("a forward's time", stage.times.forward);
     check("an input gradient's time", stage.times.input_gradient);
     check("a weight gradient's time", stage.times.weight_gradient);
+    check("a recomputation's time", stage.recompute);
+    if (stage.recompute > stage.times.input_gradient) {
+      throw InvalidArgument(fmt::format(
+          "step costs: recomputing takes {}, more than the {} of the input gradient that "
+          "it is part of",
+          stage.recompute, stage.times.input_gradient));
+    }
     check("a stage's output in bytes", stage.output_bytes);
     check("an output gradient in bytes", stage.output_gradient_bytes);
   }

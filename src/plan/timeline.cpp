@@ -15,7 +15,7 @@ struct Interval {
   std::int64_t end_ns;
 };
 
-bool computes(const TimelineSpan& span) { return schedule::is_compute(span.action.kind); }
+bool computes(const TimelineSpan& span) { return schedule::runs_layers(span.action.kind); }
 
 // When each rank computes: ascending and apart, whatever streams it does so on.
 std::vector<std::vector<Interval>> computing(const Timeline& timeline) {

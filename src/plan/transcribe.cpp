@@ -13,6 +13,7 @@
 #include "plan/boundaries.h"
 #include "plan/edges.h"
 #include "plan/lower_update.h"
+#include "plan/recompute_places.h"
 
 namespace lockflight::plan {
 namespace {
@@ -42,9 +43,14 @@ bool is_send(ActionKind kind) {
 
 class RankTranscriber {
  public:
-  RankTranscriber(const Schedule& schedule, std::string_view text, int rank, RankProgram& program,
+  RankTranscriber(const Schedule& schedule, std::string_view text, int rank, Program& program,
                   std::vector<int>& cells)
-      : schedule_(schedule), text_(text), rank_(rank), program_(program), cells_(cells) {
+      : schedule_(schedule),
+        text_(text),
+        rank_(rank),
+        whole_(program),
+        program_(program.ranks[rank]),
+        cells_(cells) {
     program_.streams.push_back({});
   }
 
@@ -77,6 +83,8 @@ class RankTranscriber {
   void add(const Action& action) {
     if (schedule::is_compute(action.kind)) {
       add_compute(action);
+    } else if (action.kind == ActionKind::recompute) {
+      refuse(action, "it is for programs, which recompute where the plan says");
     } else if (schedule::has_micro_batch(action.kind)) {
       add_transfer(action);
     }
@@ -114,6 +122,9 @@ class RankTranscriber {
   void add_compute(const Action& action) {
     const auto input = input_of(action, schedule_.stages());
     const auto output = output_of(action, schedule_.stages());
+    if (gives_input_gradient(action.kind) && recomputes_before(whole_, action.stage, compute_on_)) {
+      emit({.action = {action.stage, ActionKind::recompute, action.micro_batch}});
+    }
     await_input(action, compute_on_);
     const int made = output ? slot_of(*output) : -1;
     emit({.opcode = Opcode::compute,
@@ -231,6 +242,7 @@ class RankTranscriber {
   const Schedule& schedule_;
   const std::string_view text_;
   const int rank_;
+  const Program& whole_;
   RankProgram& program_;
   std::vector<int>& cells_;
   int cell_ = 0;
@@ -267,18 +279,18 @@ void add_cells(const std::array<Cell, 3>& receives_computes_sends, TransferCells
 }  // namespace
 
 Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& ties,
-                         std::string_view text) {
+                         std::string_view text, const std::vector<bool>& recomputes) {
   Transcription result;
   result.program.micro_batches = schedule.micro_batches;
   result.program.placement = schedule.placement;
   result.program.ties = ties;
+  result.program.recomputes = recompute_places(schedule, recomputes);
   result.program.channels = 2 * std::max(schedule.stages() - 1, 0) + static_cast<int>(ties.size());
   result.program.ranks.resize(schedule.ranks());
   result.cells.resize(schedule.ranks());
   const bool trains = schedule::has_backward(schedule);
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
-    RankTranscriber(schedule, text, rank, result.program.ranks[rank], result.cells[rank])
-        .run(ties, trains);
+    RankTranscriber(schedule, text, rank, result.program, result.cells[rank]).run(ties, trains);
   }
   return result;
 }
@@ -288,7 +300,7 @@ Program program_of(const Schedule& schedule, const std::vector<TiedStages>& ties
   if (!schedule::is_lowered(schedule)) {
     return lower(schedule, ties, options);
   }
-  Program program = transcribe(schedule, ties).program;
+  Program program = transcribe(schedule, ties, {}, options.recomputes).program;
   if (options.optimizer == OptimizerPlace::in_schedule && schedule::has_backward(schedule)) {
     const int first_channel = program.channels;
     program.channels += channels_of_update(schedule.ranks());

@@ -22,6 +22,7 @@ constexpr std::array kKinds = {
     Kind{ActionKind::input_gradient, "I"},
     Kind{ActionKind::weight_gradient, "W"},
     Kind{ActionKind::backward, "B"},
+    Kind{ActionKind::recompute, "R"},
     Kind{ActionKind::send_forward, "SEND_F"},
     Kind{ActionKind::recv_forward, "RECV_F"},
     Kind{ActionKind::send_backward, "SEND_B"},
@@ -62,13 +63,15 @@ int parse_number(std::string_view text, std::string_view digits, std::string_vie
 
 ActionKind parse_kind(std::string_view text, std::string_view name) {
   const auto* found = std::ranges::find(kKinds, name, &Kind::name);
-  if (found != kKinds.end()) {
+  if (found != kKinds.end() && found->kind != ActionKind::recompute) {
     return found->kind;
   }
   std::string known;
   for (const Kind& kind : kKinds) {
-    known += known.empty() ? "" : ", ";
-    known += kind.name;
+    if (kind.kind != ActionKind::recompute) {
+      known += known.empty() ? "" : ", ";
+      known += kind.name;
+    }
   }
   refuse(text, fmt::format("{} is none of the kinds {}", quoted(name), known));
 }
@@ -80,6 +83,8 @@ std::string_view name_of(ActionKind kind) { return kKinds[static_cast<std::size_
 bool has_micro_batch(ActionKind kind) { return kind < ActionKind::unshard; }
 
 bool is_compute(ActionKind kind) { return kind <= ActionKind::backward; }
+
+bool runs_layers(ActionKind kind) { return kind <= ActionKind::recompute; }
 
 std::string to_string(const Action& action) {
   std::string text = fmt::format("{}{}", action.stage, name_of(action.kind));

@@ -77,6 +77,10 @@ class Validation {
     if (!has_micro_batch(action.kind)) {
       return;  // a stage may be unsharded and resharded again and again
     }
+    if (action.kind == ActionKind::recompute) {
+      find("rank {}: {} is for programs; lowering places what recomputes", rank, to_string(action));
+      return;
+    }
     if (action.micro_batch < 0 || action.micro_batch >= schedule_.micro_batches) {
       find("rank {}: {} is of no micro-batch among 0 to {}", rank, to_string(action),
            schedule_.micro_batches - 1);

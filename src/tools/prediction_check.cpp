@@ -11,15 +11,18 @@ namespace {
 using schedule::ActionKind;
 
 double expected(const StagePlan& stage, ActionKind kind) {
+  const double recompute = stage.recompute_seconds.value_or(0);
   switch (kind) {
     case ActionKind::forward:
       return stage.forward_seconds;
     case ActionKind::input_gradient:
-      return stage.input_gradient_seconds;
+      return stage.input_gradient_seconds - recompute;
     case ActionKind::weight_gradient:
       return stage.weight_gradient_seconds;
+    case ActionKind::recompute:
+      return recompute;
     default:
-      return stage.input_gradient_seconds + stage.weight_gradient_seconds;
+      return stage.input_gradient_seconds - recompute + stage.weight_gradient_seconds;
   }
 }
 
@@ -35,7 +38,7 @@ std::string compared(double expected, double measured) {
 void PredictionCheck::add(const Timeline& timeline) {
   steps_.push_back(static_cast<double>(timeline.makespan_ns()) * 1e-9);
   for (const TimelineSpan& span : timeline.spans) {
-    if (schedule::is_compute(span.action.kind)) {
+    if (schedule::runs_layers(span.action.kind)) {
       actions_[{span.action.stage, span.action.kind}].push_back(
           static_cast<double>(span.end_ns - span.begin_ns) * 1e-9);
     }

@@ -73,7 +73,8 @@ std::string drawing(const Schedule& schedule, const SimulateOptions& options,
   const double unit = std::min({options.forward, options.input_gradient, options.weight_gradient});
   const double width = 2 * static_cast<double>(stages) * step.makespan / unit;
   if (!even || unit == 0 || options.steps > 1 || schedule::is_lowered(schedule) ||
-      options.transfer > 0 || options.host > 0 || width > console.columns) {
+      options.transfer > 0 || options.host > 0 || options.recompute > 0 ||
+      width > console.columns) {
     return {};
   }
   std::array<int, 3> slots{};

@@ -44,6 +44,9 @@ void add_step(CLI::App& app, SimulateOptions& options, const std::string& times)
   app.add_option("--weight-gradient", options.weight_gradient,
                  "The same for W; a whole backward takes both")
       ->group(times);
+  app.add_option("--recompute-time", options.recompute,
+                 "Of --input-gradient, the time of running a layer again while the gradient comes")
+      ->group(times);
   app.add_option("--transfer", options.transfer, "Time of a transfer from one rank to another")
       ->group(times);
   app.add_option("--host", options.host, "Time in which a host enqueues an action")->group(times);

@@ -21,9 +21,10 @@ struct SimulateOptions {
   double forward = 1;
   double input_gradient = 1;
   double weight_gradient = 1;
-  double transfer = 0;  ///< of one boundary from rank to rank
-  double host = 0;      ///< for a host to enqueue an action
-  int steps = 1;        ///< in a row
+  double recompute = 0;  ///< of the input gradient, what an R takes over; 0: there is no R
+  double transfer = 0;   ///< of one boundary from rank to rank
+  double host = 0;       ///< for a host to enqueue an action
+  int steps = 1;         ///< in a row
   bool optimizer_in_schedule = false;
   bool json = false;
 };

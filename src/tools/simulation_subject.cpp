@@ -37,6 +37,13 @@ void check(const SimulateOptions& options, std::string_view command) {
   check_time("--forward", options.forward);
   check_time("--input-gradient", options.input_gradient);
   check_time("--weight-gradient", options.weight_gradient);
+  check_time("--recompute-time", options.recompute);
+  if (options.recompute > options.input_gradient) {
+    throw InvalidArgument(
+        fmt::format("--recompute-time is {}; it must be at most the {} of --input-gradient, of "
+                    "which it is a part",
+                    options.recompute, options.input_gradient));
+  }
   check_time("--transfer", options.transfer);
   check_time("--host", options.host);
   if (options.steps < 1 || options.steps > kMostSteps) {
@@ -55,6 +62,15 @@ EvenPipeline pipeline_of(const SimulateOptions& options, const schedule::Pipelin
           .transfer = options.transfer};
 }
 
+plan::LowerOptions lowering(const SimulateOptions& options, bool optimizer_in_schedule,
+                            int stages) {
+  plan::LowerOptions lower = lower_options(optimizer_in_schedule);
+  if (options.recompute > 0) {
+    lower.recomputes.assign(static_cast<std::size_t>(stages), true);
+  }
+  return lower;
+}
+
 struct Subject {
   schedule::Schedule schedule;
   plan::Program program;
@@ -71,8 +87,10 @@ Subject named_or_read(const SimulateOptions& options) {
         options.schedule,
         {.ranks = options.ranks, .micro_batches = options.micro_batches, .chunks = options.chunks},
         {.recompute = std::nullopt, .optimizer_in_schedule = options.optimizer_in_schedule});
-    if (options.optimizer_in_schedule && !file.optimizer_in_schedule()) {
-      program = plan::program_of(file.schedule, {}, lower_options(true));
+    const bool in_schedule = options.optimizer_in_schedule || file.optimizer_in_schedule();
+    if (in_schedule != file.optimizer_in_schedule() || options.recompute > 0) {
+      program = plan::program_of(file.schedule, {},
+                                 lowering(options, in_schedule, file.schedule.stages()));
     }
     return {.schedule = std::move(file.schedule), .program = std::move(program)};
   }
@@ -85,7 +103,8 @@ Subject named_or_read(const SimulateOptions& options) {
   schedule::Schedule schedule = schedule::is_auto(options.schedule)
                                     ? auto_schedule(pipeline_of(options, size))
                                     : schedule::make_schedule(options.schedule, size);
-  plan::Program program = plan::lower(schedule, {}, lower_options(options.optimizer_in_schedule));
+  plan::Program program = plan::lower(
+      schedule, {}, lowering(options, options.optimizer_in_schedule, schedule.stages()));
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
@@ -96,7 +115,8 @@ plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placeme
     const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size());
     costs.stages.push_back({.times = {.forward = options.forward / share,
                                       .input_gradient = options.input_gradient / share,
-                                      .weight_gradient = options.weight_gradient / share}});
+                                      .weight_gradient = options.weight_gradient / share},
+                            .recompute = options.recompute / share});
   }
   return costs;
 }

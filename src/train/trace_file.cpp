@@ -61,7 +61,7 @@ class TraceFile::Impl {
     for (const TimelineSpan& span : timeline.spans) {
       introduce(span);
       Json whole = event("X", span, span.begin_ns);
-      whole["cat"] = schedule::is_compute(span.action.kind) ? "compute" : "transfer";
+      whole["cat"] = schedule::runs_layers(span.action.kind) ? "compute" : "transfer";
       whole["dur"] = microseconds(span.end_ns - span.begin_ns);
       whole["args"] = {{"step", step}};
       append(whole);

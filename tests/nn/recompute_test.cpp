@@ -68,8 +68,9 @@ class RecomputeTest : public OnCpu, public testing::WithParamInterface<Case> {
     friend bool operator==(const Results&, const Results&) = default;
   };
 
-  // Of two micro-batches under way at once.
-  std::vector<Results> results_of(Layer& layer) {
+  // Of two micro-batches under way at once; `between` may do something before each backward.
+  std::vector<Results> results_of(Layer& layer,
+                                  const std::function<void(Context&, Saved&)>& between = {}) {
     materialize(layer);
     context_.seed = 7;
     context_.layer = 3;
@@ -85,6 +86,9 @@ class RecomputeTest : public OnCpu, public testing::WithParamInterface<Case> {
     }
     for (std::uint32_t i = 0; i < 2; ++i) {
       context_.micro_batch = i;
+      if (between) {
+        between(context_, saved[i]);
+      }
       Tensors dy;
       dy.push_back(tensor<float>(GetParam().input, random_values(count, 20 + i)));
       const Tensors dx = layer.backward_input_all(context_, std::move(dy), saved[i]);
@@ -104,9 +108,96 @@ TEST_P(RecomputeTest, GivesTheBitsOfTheLayer) {
   EXPECT_EQ(results_of(again), results_of(*plain));
 }
 
+TEST_P(RecomputeTest, GivesTheBitsOfTheLayerWhenItRunsAgainAhead) {
+  const auto plain = GetParam().make();
+  Recompute again(GetParam().make());
+  const auto run_again = [&](Context& context, Saved& saved) {
+    again.run_again(context, saved);
+    again.run_again(context, saved);  // does nothing
+  };
+  EXPECT_EQ(results_of(again, run_again), results_of(*plain));
+}
+
 TEST_P(RecomputeTest, HasTheRightGradients) {
   Recompute layer(GetParam().make());
   EXPECT_THAT(findings(layer, GetParam().input), IsEmpty());
+}
+
+// What is in use behind forward, running again, I and W: above that before forward, and without
+// the tensors that came in and went out.
+struct Kept {
+  std::size_t after_forward = 0;
+  std::size_t after_running_again = 0;
+  std::size_t after_input_gradient = 0;
+  std::size_t after_weight_gradient = 0;
+};
+
+Kept kept_by(Layer& layer, const TensorSpec& input, Recompute* ahead) {
+  const auto device = make_meta_device();
+  const auto stream = device->make_stream(StreamRole::compute);
+  for (Parameter* parameter : layer.parameters()) {
+    parameter->materialize(*device, *stream, 1);
+  }
+  const std::size_t before = device->memory().in_use_bytes;
+  const auto kept = [&] { return device->memory().in_use_bytes - before; };
+  Context context(*stream);
+  Kept result;
+  {
+    Saved saved;
+    Tensors x;
+    x.push_back(device->empty(input));
+    layer.forward_all(context, std::move(x), saved);
+    result.after_forward = kept();
+    if (ahead != nullptr) {
+      ahead->run_again(context, saved);
+    }
+    result.after_running_again = kept();
+    Tensors dy;
+    dy.push_back(device->empty(input));
+    layer.backward_input_all(context, std::move(dy), saved);
+    result.after_input_gradient = kept();
+    layer.backward_weight(context, saved);
+  }
+  result.after_weight_gradient = kept();
+  for (Parameter* parameter : layer.parameters()) {
+    parameter->dematerialize();
+  }
+  return result;
+}
+
+TEST_P(RecomputeTest, KeepsBehindTheInputsGradientWhatTheWeightsGradientNeeds) {
+  const auto plain = GetParam().make();
+  const Kept of_plain = kept_by(*plain, GetParam().input, nullptr);
+  for (const bool ahead : {false, true}) {
+    Recompute layer(GetParam().make());
+    const Kept kept = kept_by(layer, GetParam().input, ahead ? &layer : nullptr);
+    EXPECT_EQ(kept.after_forward, aligned_bytes(GetParam().input.bytes()));
+    EXPECT_EQ(kept.after_running_again, ahead ? of_plain.after_forward : kept.after_forward);
+    EXPECT_EQ(kept.after_input_gradient, of_plain.after_input_gradient);
+    EXPECT_EQ(kept.after_weight_gradient, 0U);
+  }
+}
+
+// x = [rows, C], hidden = [rows, H].  W of the norm needs x, its statistics and its gradient, that
+// of expand what it was given and its gradient, that of the projection as well; not what went into
+// gelu, which only I needs.
+TEST(RecomputeBytesTest, OfAnMlpHalfThatIsEightTensors) {
+  const std::int64_t rows = 64;
+  const TensorSpec x{{rows, 48}, DType::f32};
+  const TensorSpec hidden{{rows, 192}, DType::f32};
+  const std::size_t statistics = aligned_bytes(rows * sizeof(float));
+  const std::size_t narrow = aligned_bytes(x.bytes());
+  const std::size_t wide = aligned_bytes(hidden.bytes());
+  for (const bool ahead : {false, true}) {
+    Recompute layer(std::make_unique<MlpHalf>(MlpHalfConfig{.width = 48, .hidden = 192}));
+    const Kept kept = kept_by(layer, x, ahead ? &layer : nullptr);
+    EXPECT_EQ(kept.after_forward, narrow);
+    EXPECT_EQ(kept.after_input_gradient,
+              narrow + 2 * statistics + narrow +  // norm: x, mean, rstd, dy
+                  narrow + wide +                 // expand: x, dy
+                  wide + narrow);                 // projection: x, dy
+    EXPECT_EQ(kept.after_weight_gradient, 0U);
+  }
 }
 
 TEST_P(RecomputeTest, KeepsNothingButItsInputAndFreesItInTheEnd) {

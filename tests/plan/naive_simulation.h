@@ -238,7 +238,10 @@ class NaiveSimulation {
   int time_of(const Instruction& instruction) const {
     const schedule::StageTimes& times = costs_.stages[instruction.action.stage].times;
     const std::string kind(schedule::name_of(instruction.action.kind));
-    return static_cast<int>((kind == "F" ? times.forward : 0) +
+    const bool ahead = recomputes_before(program_, instruction.action.stage, instruction.stream);
+    const double recompute = costs_.stages[instruction.action.stage].recompute;
+    return static_cast<int>((kind == "F" ? times.forward : 0) + (kind == "R" ? recompute : 0) -
+                            ((kind == "I" || kind == "B") && ahead ? recompute : 0) +
                             (kind == "I" || kind == "B" ? times.input_gradient : 0) +
                             (kind == "W" || kind == "B" ? times.weight_gradient : 0));
   }

@@ -228,7 +228,9 @@ class ProgramSimulation {
     const auto& [stage, kind, micro_batch] = instruction.action;
     const int last = program_.placement.stages() - 1;
     const bool forward = kind == schedule::ActionKind::forward;
+    const bool again = kind == schedule::ActionKind::recompute;
     const bool weight = kind == schedule::ActionKind::weight_gradient;
+    const bool backward = !forward && !weight && !again;  // to the input
     std::optional<Boundary> input;
     std::optional<Boundary> output;
     if (forward && stage > 0) {
@@ -237,10 +239,10 @@ class ProgramSimulation {
     if (forward && stage < last) {
       output = Boundary{Boundary::Kind::activation, stage, micro_batch};
     }
-    if (!forward && !weight && stage < last) {
+    if (backward && stage < last) {
       input = Boundary{Boundary::Kind::gradient, stage, micro_batch};
     }
-    if (!forward && !weight && stage > 0) {
+    if (backward && stage > 0) {
       output = Boundary{Boundary::Kind::gradient, stage - 1, micro_batch};
     }
     std::optional<Boundary> taken;
@@ -256,6 +258,11 @@ class ProgramSimulation {
     }
     if ((!forward && !has_run("F")) || (weight && !has_run("I")) || !ran_.insert(name).second) {
       result_.wrong.push_back(name + " runs too early, or again");
+    }
+    const bool recomputes = !program_.recomputes.empty() && program_.recomputes[stage];
+    if ((again && (!recomputes || has_run("I") || has_run("B"))) ||
+        (backward && has_run("R") != (recomputes && instruction.stream == 0))) {
+      result_.wrong.push_back(name + " has not its recomputation in front of it");
     }
     if (kind == schedule::ActionKind::backward || weight) {
       int& summed = summed_[stage];

@@ -80,7 +80,7 @@ TEST(ProveFormTest, RefusesInstructionsThatContradictThemselves) {
   };
   const std::vector<Change> changes = {
       {1, "compute 1F0", [](Instruction& i) { i.action.kind = schedule::ActionKind::unshard; },
-       "is to run what is no F, I, W or B"},
+       "is to run what is no F, I, W, B or R"},
       {1, "compute 1F0", [](Instruction& i) { i.action.stage = 3; }, "of no stage among 0 to 2"},
       {1, "compute 1F0", [](Instruction& i) { i.action.micro_batch = 4; },
        "no micro-batch among 0 to 3"},

@@ -32,6 +32,10 @@ std::vector<Program> originals() {
       programs.push_back(transcribe(with_transfers(schedule)).program);
     }
   }
+  for (const char* name : {"1f1b", "zb-1p"}) {
+    programs.push_back(lower(schedule::make_schedule(name, {.ranks = 3, .micro_batches = 3}), {},
+                             {.recomputes = {true, true, true}}));
+  }
   programs.push_back(single_transfer_stream(
       transcribe(with_transfers(schedule::make_schedule("gpipe", {.ranks = 3, .micro_batches = 2})))
           .program));

@@ -51,8 +51,9 @@ struct Rendered {
 };
 
 Rendered render(Schedule schedule, const StepCosts& costs, const std::vector<TiedStages>& ties = {},
-                const RenderOptions& options = {}) {
-  SimulatedStep step = simulate(lower(schedule, ties), costs, {.spans = true, .memory = true});
+                const RenderOptions& options = {}, const LowerOptions& lowering = {}) {
+  SimulatedStep step =
+      simulate(lower(schedule, ties, lowering), costs, {.spans = true, .memory = true});
   std::string svg = render_svg(schedule, step, options);
   XmlElement root = parse_xml(svg);
   return {.schedule = std::move(schedule),
@@ -108,6 +109,9 @@ std::pair<Scale, std::vector<RankLine>> lines_of(const Rendered& rendered) {
 }
 
 std::string fill_of(const Schedule& schedule, const schedule::Action& action) {
+  if (action.kind == ActionKind::recompute) {
+    return "#fff";
+  }
   std::size_t shades = 1;
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
     shades = std::max(shades, schedule.placement.stages_of(rank).size());
@@ -217,6 +221,25 @@ TEST(RenderTest, ABoxLiesWhereItsActionRuns) {
     expect_sound(rendered);
     expect_boxes_of_computes(rendered);
   }
+}
+
+TEST(RenderTest, ARecomputationIsAWhiteBoxWithTheDashedOutlineOfAForward) {
+  StepCosts costs = even_costs(3, 1);
+  for (StageCosts& stage : costs.stages) {
+    stage.recompute = 0.75;
+  }
+  const auto schedule = make_schedule("1f1b", {.ranks = 3, .micro_batches = 4});
+  const Rendered rendered = render(schedule, costs, {}, {}, {.recomputes = {true, true, true}});
+  expect_sound(rendered);
+  expect_boxes_of_computes(rendered);
+  const std::string outline =
+      " stroke=\"" + to_string(colour_of(ActionKind::forward, 0, 1)) + "\" stroke-dasharray";
+  EXPECT_THAT(rendered.svg, HasSubstr("fill=\"#fff\"" + outline));
+  EXPECT_THAT(rendered.svg, HasSubstr("R recomputation"));
+  EXPECT_EQ(std::ranges::count_if(svg_boxes(rendered.root),
+                                  [](const SvgBox& box) { return box.fill == "#fff"; }),
+            2 * 4);  // two of the ranks wait for gradients
+  EXPECT_THAT(render(schedule, costs).svg, Not(HasSubstr("R recomputation")));
 }
 
 TEST(RenderTest, EveryScheduleIsDrawn) {

@@ -45,9 +45,10 @@ TEST(TimelineTest, DividesTheTimeOfAllHostsByTheActionsOfAllRanks) {
       .spans = {{.rank = 0, .action = {0, ActionKind::forward, 0}},
                 {.rank = 0, .stream = 1, .action = {0, ActionKind::send_forward, 0}},
                 {.rank = 1, .action = {1, ActionKind::forward, 0}},
+                {.rank = 1, .action = {1, ActionKind::recompute, 0}},
                 {.rank = 1, .action = {1, ActionKind::backward, 0}}},
       .host_ns = {100, 140}};
-  EXPECT_DOUBLE_EQ(timeline.host_ns_per_action().value(), 80);
+  EXPECT_DOUBLE_EQ(timeline.host_ns_per_action().value(), 60);
 }
 
 // The sender comes at 100, the receiver at 250: bytes travel from then to 400.  In these 150 ns

@@ -115,7 +115,7 @@ class NvtxTest : public test::BackendTest {
     World world = test::make_world(
         ranks, {.device = DeviceKind::cuda, .transport = CudaTransport::automatic});
     nn::Model model = test::tiny_gpt2();
-    Plan plan = make_plan(model, world, {.micro_batches = 3});
+    Plan plan = make_plan(model, world, {.micro_batches = 3, .recompute = Recomputation::always});
     program_ = plan.program;
     Pipeline pipeline(world, std::move(model), plan, {.timeline = false});
     recorder().take();
@@ -166,6 +166,7 @@ TEST_P(NvtxTest, EveryRankShowsItsActionsInTheirOrder) {
   EXPECT_THAT(shown, testing::UnorderedElementsAre(actions_of(program_.ranks[0]),
                                                    actions_of(program_.ranks[1])));
   EXPECT_THAT(actions_of(program_.ranks[0]), testing::Contains("0SEND_F2"));
+  EXPECT_THAT(actions_of(program_.ranks[0]), testing::Contains("0R2"));
 }
 
 TEST_P(NvtxTest, NoKernelOfAStepIsOutsideOfTheRanges) {

@@ -40,13 +40,23 @@ TEST(ActionTest, ReadsBackEveryKindItPrints) {
   }
 }
 
+TEST(ActionTest, PrintsRecomputationsButReadsNone) {
+  EXPECT_EQ(to_string(Action{2, recompute, 0}), "2R0");
+  EXPECT_THAT(error_of("2R0"), HasSubstr("\"R\" is none of the kinds F, I, W, B, SEND_F"));
+  EXPECT_TRUE(has_micro_batch(recompute));
+  EXPECT_FALSE(is_compute(recompute));
+  EXPECT_TRUE(runs_layers(recompute));
+}
+
 TEST(ActionTest, KnowsWhichKindsCompute) {
   for (const std::string_view text : {"0F0", "0I0", "0W0", "0B0"}) {
     EXPECT_TRUE(is_compute(parse_action(text).kind)) << text;
+    EXPECT_TRUE(runs_layers(parse_action(text).kind)) << text;
   }
   for (const std::string_view text :
        {"0SEND_F0", "0RECV_F0", "0SEND_B0", "0RECV_B0", "0UNSHARD", "0RESHARD", "0REDUCE_GRAD"}) {
     EXPECT_FALSE(is_compute(parse_action(text).kind)) << text;
+    EXPECT_FALSE(runs_layers(parse_action(text).kind)) << text;
   }
 }
 

@@ -64,7 +64,7 @@ TEST(PlanCommandTest, RecomputesWhereMemoryForcesIt) {
   options.recompute = "when-needed";
   const Answer plan = answer(options);
   EXPECT_EQ(plan.exit_code, 0) << plan.text;
-  EXPECT_THAT(plan.text, AllOf(HasSubstr("recomputed\n"), HasSubstr("proved complete")));
+  EXPECT_THAT(plan.text, AllOf(HasSubstr("recomputed  ahead (R)\n"), HasSubstr("proved complete")));
 }
 
 TEST(PlanCommandTest, InBf16BoundariesAreHalfAsLargeAndStepsFaster) {

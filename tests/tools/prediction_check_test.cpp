@@ -56,5 +56,23 @@ TEST(PredictionCheckTest, PutsWhatWasExpectedBesideWhatWasMeasured) {
   EXPECT_DOUBLE_EQ(json["measured_step_seconds"].get<double>(), 15e-3);
 }
 
+TEST(PredictionCheckTest, ExpectsOfARecomputationWhatItTakesOutOfTheBackward) {
+  Plan plan = plan_of_one_stage();
+  plan.stages[0].recompute_seconds = 1e-3;
+  Timeline timeline = timeline_of(4, 7);
+  timeline.spans.push_back({.action = {0, ActionKind::recompute, 0},
+                            .begin_ns = 4 * kMillisecond,
+                            .end_ns = 5 * kMillisecond});
+  timeline.spans.push_back({.action = {0, ActionKind::input_gradient, 0},
+                            .begin_ns = 5 * kMillisecond,
+                            .end_ns = 7 * kMillisecond});
+  PredictionCheck check;
+  check.add(timeline);
+  const std::string text = check.as_text(plan);
+  EXPECT_THAT(text, HasSubstr("0R       expected 1.000 ms, measured 1.000 ms (+0.0 %)"));
+  EXPECT_THAT(text, HasSubstr("0I       expected 2.000 ms, measured 2.000 ms (+0.0 %)"));
+  EXPECT_THAT(text, HasSubstr("0B       expected 7.000 ms, measured 7.000 ms (+0.0 %)"));
+}
+
 }  // namespace
 }  // namespace lockflight::tools

@@ -44,6 +44,22 @@ TEST(SimulateCommandTest, PrintsWhatTheFormulasOf1F1BSay) {
   }
 }
 
+// One layer of rank 0's I runs while the gradient is made and travels: from 1 + 3 on, when its
+// activation is there, rank 0 has nothing to do for 1 + 4 + 3 more.
+TEST(SimulateCommandTest, RecomputesWhileTheGradientIsOnItsWay) {
+  const Words words = {"1f1b", "--ranks",    "2", "--micro-batches", "1", "--input-gradient",
+                       "3",    "--transfer", "3"};
+  const double plain = json_of(words)["makespan"];
+  EXPECT_EQ(plain, 1 + 3 + 1 + 4 + 3 + 4);
+  const auto ahead = json_of(words + Words{"--recompute-time", "2"});
+  EXPECT_EQ(ahead["makespan"], plain - 2);
+  EXPECT_EQ(ahead["ranks"][0]["busy"], 5);
+  EXPECT_EQ(ahead["ranks"][0]["idle"]["dependency"], 1 + 4 - 2);
+  EXPECT_EQ(ahead["ranks"][0]["idle"]["transfer"], 3 + 3);
+  EXPECT_THAT(run_here(Words{"simulate"} + words + Words{"--recompute-time", "4"}).err,
+              HasSubstr("--recompute-time is 4; it must be at most the 3 of --input-gradient"));
+}
+
 // A stage takes its share of the rank's times, so the idle time is v times smaller.
 TEST(SimulateCommandTest, SharesTheTimesOfARankAmongItsStages) {
   const auto json = json_of({"interleaved", "--ranks", "2", "--micro-batches", "4", "--chunks", "2",

@@ -90,6 +90,21 @@ TEST_F(TraceFileTest, EverySpanIsThereWithItsPlaceTimeAndName) {
   }
 }
 
+TEST_F(TraceFileTest, ARecomputationIsNamedLikeAnActionAndComputes) {
+  TraceFile trace(folder_ / "t.json");
+  trace.add({.ranks = 3,
+             .spans = {{.rank = 2,
+                        .action = {2, schedule::ActionKind::recompute, 0},
+                        .begin_ns = 10,
+                        .end_ns = 30}}},
+            0);
+  trace.close();
+  const std::vector<json> spans = with_phase(events(), "X");
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(spans[0].at("name"), "2R0");
+  EXPECT_EQ(spans[0].at("cat"), "compute");
+}
+
 TEST_F(TraceFileTest, RanksAreProcessesAndStreamsAreThreadsNamedOnce) {
   write(3);
   std::map<std::pair<int, int>, std::string> threads;

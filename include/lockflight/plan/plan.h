@@ -103,6 +103,9 @@ struct StagePlan {
   double forward_seconds = 0;
   double input_gradient_seconds = 0;
   double weight_gradient_seconds = 0;
+  /// Of the input's gradient what an R in front of the backwards takes out of it: the forward of
+  /// the last recomputed layer.  None: there is no R, and all is recomputed inside the backwards.
+  std::optional<double> recompute_seconds{};
 
   double seconds() const {
     return forward_seconds + input_gradient_seconds + weight_gradient_seconds;

@@ -91,6 +91,9 @@ struct Program {
   int micro_batches = 0;
   schedule::Placement placement;
   std::vector<TiedStages> ties;
+  /// By stage: whether an R stands in front of each of its backwards, but for those on the second
+  /// compute stream.  Empty: nowhere.
+  std::vector<bool> recomputes;
   int channels = 0;
   std::vector<RankProgram> ranks;
 };
@@ -98,6 +101,9 @@ struct Program {
 /// The channel on which all ranks meet for the gradients' norm; stages and ties have channels from
 /// 0 on.
 inline constexpr int kNormChannel = -1;
+
+/// Whether an R belongs in front of an I or B of this stage on this stream.
+bool recomputes_before(const Program& program, int stage, int stream);
 
 /// Whether the optimizer is in the schedule.
 bool validates(const Program& program);

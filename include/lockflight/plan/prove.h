@@ -14,11 +14,11 @@
 // Races: a slot is a buffer.  allocate and release write it, recv writes it, send reads it, a
 // compute frees the slot that it takes and writes the one that it fills; reduce_tied, the weight
 // gradients of the tie's stages, the norm and the update write a tie's gradients.  So are what a
-// stage keeps of a micro-batch, which its F, I, W and B write, and a stage's gradients, which W, B,
-// the norm and the update write.  Every two of these that touch the same buffer, one writing, must
-// be ordered by stream order and by records and waits of that rank.  What only a transfer's other
-// end would order is refused: that is conservative, and makes the clocks as small as the rank has
-// streams.  The sums of squares of a rank, those it receives and those of all ranks are buffers
+// stage keeps of a micro-batch, which its F, I, W, B and R write, and a stage's gradients, which W,
+// B, the norm and the update write.  Every two of these that touch the same buffer, one writing,
+// must be ordered by stream order and by records and waits of that rank.  What only a transfer's
+// other end would order is refused: that is conservative, and makes the clocks as small as the rank
+// has streams.  The sums of squares of a rank, those it receives and those of all ranks are buffers
 // like slots.  Where one stream computes, memory changes hands on it in the host's order, so this
 // holds for bytes, too: whichever placement gives buffers that live at the same time, in the host's
 // order, bytes of their own.  Where two do, a placement must also keep apart what one stream gives
@@ -71,7 +71,9 @@ struct Proof {
 ///   form       every number names something that there is, on the stream that the executor uses;
 ///              if not, nothing else is looked at
 ///   complete   every F, and where the program trains every B, or I and W, once on the rank of its
-///              stage, after what it needs, from and into the right slots; weight gradients in
+///              stage, after what it needs, from and into the right slots; where the program says
+///              that a stage recomputes, one R between each F and its I or B on stream 0, and none
+///              elsewhere; weight gradients in
 ///              ascending order of micro-batches; every boundary between ranks sent and received
 ///              once, both ends of a channel in the same order; ties added up after the last weight
 ///              gradient; one norm and one update after all of it; no slot left over

@@ -20,6 +20,7 @@ struct RenderOptions {
 /// for the same arguments, about as many as there are actions.
 ///   - Colours are those of the kinds F, I, W and B, darkest for the first stage of a rank; they
 ///     stay apart in greyscale and for the colour-blind.
+///   - An R is a box in outline, dashed.
 ///   - The two actions of an overlapped pair share a box, the forward above.  A weight update is a
 ///     black box, a sum of tied gradients an empty one, where they take time.
 ///   - Where boxes are too small for numbers, there are none.

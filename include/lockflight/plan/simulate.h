@@ -36,8 +36,8 @@ struct MemoryPoint {
   std::int64_t bytes = 0;
 };
 
-/// Why a rank computes nothing.  Before each F, I, W and B, counted from the rank's action before
-/// it:
+/// Why a rank computes nothing.  Before each F, I, W, B and R, counted from the rank's action
+/// before it:
 ///   dependency   until the other end of the last transfer that it waits for is ready: until what
 ///                it is to receive is made, as a rule;
 ///   transfer     until that transfer is over, be it on its way or held up by others;
@@ -60,9 +60,9 @@ struct IdleTime {
 };
 
 struct SimulatedRank {
-  double begin = 0;      ///< of the first F, I, W or B
+  double begin = 0;      ///< of the first F, I, W, B or R
   double end = 0;        ///< of the last one
-  double computing = 0;  ///< in F, I, W and B
+  double computing = 0;  ///< in F, I, W, B and R
   double busy = 0;       ///< computing, and in updates
   double updating = 0;   ///< in updates between begin and end, where several steps are simulated
   IdleTime idle;

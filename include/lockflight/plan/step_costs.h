@@ -16,6 +16,7 @@ namespace lockflight::plan {
 /// What one micro-batch costs in one stage.  All times here are in one unit of the caller's choice.
 struct StageCosts {
   schedule::StageTimes times;
+  double recompute = 0;                  ///< of times.input_gradient, where an R takes it over
   double output_bytes = 0;               ///< handed to the next stage
   double output_gradient_bytes = 0;      ///< handed back by it
   std::int64_t saved_bytes = 0;          ///< kept from the forward to the backward, or to I

@@ -32,15 +32,19 @@ struct Transcription {
 ///   - a forward and a backward in one cell run overlapped: the parts start when the inputs of
 ///     both that stand in front of them are there, the backward on a compute stream of its own, and
 ///     what follows the cell waits for both; other actions in one cell run one after the other;
+///   - an R stands where lower would put it: in front of the wait for what its backward needs, in
+///     an overlapped pair nowhere;
 ///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
 /// Nothing else is asked: whether the order makes sense is for prove to say.
 ///   ties   of the model
 ///   text   that the schedule was read from, for the places that messages name; empty: what
 ///          write_csv makes of the schedule
+///   recomputes   as in LowerOptions
 /// Throws DataError, with row, cell, line and column, for a transfer that leaves no stage, reaches
-/// none, or stays on its rank.
+/// none, or stays on its rank; InvalidArgument if recomputes has not one mark for each stage.
 Transcription transcribe(const schedule::Schedule& schedule,
-                         const std::vector<TiedStages>& ties = {}, std::string_view text = {});
+                         const std::vector<TiedStages>& ties = {}, std::string_view text = {},
+                         const std::vector<bool>& recomputes = {});
 
 /// The program that runs a schedule of either dialect: transcribed if it holds transfers, lowered
 /// if it does not.  Where the optimizer is in the schedule, the former has no prologue, since its
