@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
+#include "plan/copies.h"
 #include "plan/edges.h"
 #include "plan/lower_state.h"
 #include "plan/lower_update.h"
@@ -69,10 +70,10 @@ class Lowering {
  private:
   int rank_of(int stage) const { return schedule_.placement.rank_of(stage); }
   std::optional<Boundary> input_of(const Action& action) const {
-    return plan::input_of(action, schedule_.stages());
+    return plan::input_of(action, schedule_.placement);
   }
   std::optional<Boundary> output_of(const Action& action) const {
-    return plan::output_of(action, schedule_.stages());
+    return plan::output_of(action, schedule_.placement);
   }
   bool is_transfer(const Boundary& b) const {
     const Channel& channel = channels_[channel_of(b)];
@@ -86,6 +87,9 @@ class Lowering {
 
   void connect() {
     for (int stage = 0; stage + 1 < schedule_.stages(); ++stage) {
+      if (!has_boundary(schedule_.placement, stage)) {
+        continue;
+      }
       for (const auto kind : {Boundary::Kind::activation, Boundary::Kind::gradient}) {
         const Boundary b{kind, stage, 0};
         const int channel = channel_of(b);
@@ -464,7 +468,7 @@ class Lowering {
 
 }  // namespace
 
-Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties,
+Program lower(const Schedule& schedule, const std::vector<TiedStages>& model_ties,
               const LowerOptions& options) {
   if (options.receive_ahead < 0) {
     throw InvalidArgument(
@@ -480,6 +484,7 @@ Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties,
     throw PlanError(fmt::format("schedule {}: {}", schedule.name, fmt::join(findings, "; ")));
   }
   check_edges(schedule);
+  const std::vector<TiedStages> ties = ties_of_copies(schedule.placement, model_ties);
   return Lowering(schedule, ties, options).run();
 }
 

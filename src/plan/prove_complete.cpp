@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/proving.h"
 
 namespace lockflight::plan {
@@ -177,7 +178,7 @@ class CompleteCheck {
   }
 
   void take_input() {
-    const auto needed = input_of(now_->action, program_.placement.stages());
+    const auto needed = input_of(now_->action, program_.placement);
     if (!fits(needed, now_->slot, "takes")) {
       return;
     }
@@ -188,7 +189,7 @@ class CompleteCheck {
   }
 
   void fill_output() {
-    const auto made = output_of(now_->action, program_.placement.stages());
+    const auto made = output_of(now_->action, program_.placement);
     if (!fits(made, now_->output, "fills")) {
       return;
     }
@@ -250,7 +251,23 @@ class CompleteCheck {
     if (!trains_) {
       wrong("adds up gradients, but the program has no backward");
     }
+    if (ties_copies(program_.placement, program_.ties[now_->slot])) {
+      check_tied_before();
+    }
     added_up_.at(now_->slot) = true;
+  }
+
+  // The sum over the copies of a part holds those of tied parameters in it.
+  void check_tied_before() {
+    const TiedStages& part = program_.ties[now_->slot];
+    for (const auto& [tie, added] : added_up_) {
+      const TiedStages& other = program_.ties[tie];
+      const bool touches = other.first == part.first || other.second == part.first ||
+                           other.first == part.second || other.second == part.second;
+      if (touches && !added && !ties_copies(program_.placement, other)) {
+        wrong("stands before the sum of tie {}, which it then lacks", tie);
+      }
+    }
   }
 
   void check_norm() {
@@ -267,7 +284,11 @@ class CompleteCheck {
   void check_actions() {
     for (std::size_t i = 0; i < done_.size(); ++i) {
       const int stage = stages_[i / program_.micro_batches];
-      const std::size_t micro_batch = i % program_.micro_batches;
+      const auto micro_batch = static_cast<int>(i % program_.micro_batches);
+      if (!program_.placement.micro_batches_of(stage, program_.micro_batches)
+               .contains(micro_batch)) {
+        continue;
+      }
       if ((done_[i] & kForward) == 0) {
         missing("{}F{} is missing", stage, micro_batch);
       }

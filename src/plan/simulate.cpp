@@ -142,7 +142,8 @@ class Simulation {
     }
     meeting_ += meets ? 1 : 0;
     ledgers_.emplace_back(
-        LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()),
+        LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()) /
+                                program_.placement.copies(),
                       .keeps = trains,
                       .memory = options_.memory});
   }

@@ -11,6 +11,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/edges.h"
 #include "plan/lower_update.h"
 
@@ -112,8 +113,8 @@ class RankTranscriber {
   }
 
   void add_compute(const Action& action) {
-    const auto input = input_of(action, schedule_.stages());
-    const auto output = output_of(action, schedule_.stages());
+    const auto input = input_of(action, schedule_.placement);
+    const auto output = output_of(action, schedule_.placement);
     await_input(action, compute_on_);
     const int made = output ? slot_of(*output) : -1;
     emit({.opcode = Opcode::compute,
@@ -128,7 +129,7 @@ class RankTranscriber {
 
   // What has been posted of an action's input.
   void await_input(const Action& action, int stream) {
-    const auto input = input_of(action, schedule_.stages());
+    const auto input = input_of(action, schedule_.placement);
     const auto received = input ? received_.find(slot_of(*input)) : received_.end();
     if (received != received_.end()) {
       emit({.opcode = Opcode::wait, .stream = stream, .event = received->second});
@@ -179,7 +180,7 @@ class RankTranscriber {
   }
 
   int peer_of(const Action& action, const Boundary& boundary, bool sends) const {
-    if (boundary.stage < 0 || boundary.stage + 1 >= schedule_.stages()) {
+    if (!has_boundary(schedule_.placement, boundary.stage)) {
       refuse(action, fmt::format("there is no stage at its other end; stages are 0 to {}",
                                  schedule_.stages() - 1));
     }
@@ -266,8 +267,9 @@ void add_cells(const std::array<Cell, 3>& receives_computes_sends, TransferCells
 
 }  // namespace
 
-Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& ties,
+Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& model_ties,
                          std::string_view text) {
+  const std::vector<TiedStages> ties = ties_of_copies(schedule.placement, model_ties);
   Transcription result;
   result.program.micro_batches = schedule.micro_batches;
   result.program.placement = schedule.placement;
@@ -313,8 +315,8 @@ Schedule with_transfers(const Schedule& schedule, TransferCells cells) {
       Cell receives;
       Cell sends;
       for (const Action& action : cell) {
-        const auto input = input_of(action, schedule.stages());
-        const auto output = output_of(action, schedule.stages());
+        const auto input = input_of(action, schedule.placement);
+        const auto output = output_of(action, schedule.placement);
         if (crosses(input)) {
           receives.push_back(recv_action(*input));
         }

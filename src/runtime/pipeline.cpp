@@ -1,6 +1,7 @@
 #include "lockflight/runtime/pipeline.h"
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -11,11 +12,13 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/prove.h"
+#include "plan/copies.h"
 #include "plan/executor.h"
 #include "plan/job.h"
 #include "plan/links.h"
 #include "plan/memory.h"
 #include "plan/recomputing.h"
+#include "runtime/entries.h"
 #include "runtime/rank_threads.h"
 
 namespace lockflight {
@@ -60,7 +63,12 @@ class Pipeline::Impl {
                       plan.ranks(), world.ranks()));
     }
     check_layers();
-    recomputing_.emplace(model_, plan::recomputed_layers(model_, plan_.stages));
+    if (plan_.schedule.placement.copies() == 2) {
+      second_copy_.emplace(model_.again());
+    }
+    for (nn::Model* copy : copies()) {
+      recomputing_.emplace_back(*copy, plan::recomputed_layers(*copy, plan_.stages));
+    }
     if (options_.proved) {
       plan::check_proved(plan_.program);
     }
@@ -83,8 +91,8 @@ class Pipeline::Impl {
   }
 
   ~Impl() {
-    for (nn::Parameter* parameter : model_.parameters()) {
-      parameter->dematerialize();
+    for (const ParameterSet::Entry& entry : parameters_.entries_) {
+      entry.parameter->dematerialize();
     }
   }
 
@@ -383,20 +391,27 @@ class Pipeline::Impl {
   }
 
   void make_executors() {
+    const std::vector<nn::Model*> copies = this->copies();
+    const schedule::Placement& placement = plan_.schedule.placement;
     for (int rank = 0; rank < world_.ranks(); ++rank) {
-      executors_.push_back(std::make_unique<plan::Executor>(world_.device(rank),
-                                                            world_.transport(rank), model_.loss()));
+      // The last stages of two copies lie on two ranks.
+      const bool second = copies.size() == 2 && placement.rank_of(placement.stages() - 1) == rank;
+      executors_.push_back(std::make_unique<plan::Executor>(
+          world_.device(rank), world_.transport(rank), copies[second ? 1 : 0]->loss()));
+      for (plan::TiedParameters& tie : plan::tied_parameters(copies, plan_.stages, rank)) {
+        executors_[rank]->add_tie(std::move(tie));
+      }
     }
-    const std::span<nn::NamedLayer> layers = model_.layers();
     for (std::size_t number = 0; number < plan_.stages.size(); ++number) {
       const StagePlan& stage = plan_.stages[number];
+      const std::span<nn::NamedLayer> layers =
+          copies[placement.copy_of(static_cast<int>(number))]->layers();
       executors_[stage.rank]->add_stage(
           static_cast<int>(number),
           plan::Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));
     }
   }
 
-  // Entries in the model's order, and for every rank the ends of the ties that it holds.
   void list_parameters() {
     parameters_.on_each_rank_ = [this](const auto& work) { on_each_rank(work); };
     parameters_.update_ = [this](const UpdateWork& work) { update(work); };
@@ -404,27 +419,7 @@ class Pipeline::Impl {
     parameters_.step_ = &step;
     parameters_.ranks_ = world_.ranks();
     parameters_.in_schedule_ = plan::validates(train_.program);
-    for (const StagePlan& stage : plan_.stages) {
-      for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
-        for (nn::Parameter* parameter : model_.layers()[layer].layer->parameters()) {
-          parameters_.entries_.push_back({.parameter = parameter, .rank = stage.rank});
-        }
-      }
-    }
-    auto& entries = parameters_.entries_;
-    const auto find = [&entries](const std::string& name) {
-      return std::ranges::find(entries, name,
-                               [](const auto& entry) { return entry.parameter->name(); });
-    };
-    for (const nn::Tie& tie : model_.ties()) {
-      const auto first = find(tie.first);
-      const auto second = find(tie.second);
-      second->tied_to = static_cast<int>(first - entries.begin());
-      for (int rank = 0; rank < world_.ranks(); ++rank) {
-        executors_[rank]->add_tie({.first = first->rank == rank ? first->parameter : nullptr,
-                                   .second = second->rank == rank ? second->parameter : nullptr});
-      }
-    }
+    parameters_.entries_ = runtime::entries_of(copies(), plan_.stages);
   }
 
   void materialize(RankContext& context) {
@@ -528,6 +523,14 @@ class Pipeline::Impl {
     return graph_step_.losses;
   }
 
+  std::vector<nn::Model*> copies() {
+    std::vector<nn::Model*> copies = {&model_};
+    if (second_copy_) {
+      copies.push_back(&*second_copy_);
+    }
+    return copies;
+  }
+
   // Runs work on every rank; turns what failed first into the pipeline's own failure.
   void run(const std::function<void(int)>& work) {
     if (!failed_.empty()) {
@@ -621,7 +624,8 @@ class Pipeline::Impl {
   nn::Model model_;
   Plan plan_;
   PipelineOptions options_;
-  std::optional<plan::Recomputing> recomputing_;  // as the plan has it
+  std::optional<nn::Model> second_copy_;       // if the schedule has two
+  std::deque<plan::Recomputing> recomputing_;  // of every copy, as the plan has it
   plan::Job train_;
   std::map<std::pair<int, bool>, plan::Job> forward_jobs_;  // by micro-batches, with loss
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors
