@@ -29,40 +29,54 @@ nn::Parameter* find(nn::Model& model, const StagePlan& stage, const std::string&
 
 std::vector<TiedStages> ties_of_copies(const schedule::Placement& placement,
                                        const std::vector<TiedStages>& of_model) {
-  std::vector<TiedStages> ties = of_model;
   if (placement.copies() == 1) {
-    return ties;
+    return of_model;
   }
   const int parts = placement.parts();
-  for (const TiedStages& tie : of_model) {
-    if (std::max(tie.first, tie.second) >= parts) {
-      throw InvalidArgument(fmt::format(
-          "a tie of stages {} and {}; ties are named by the stages of the first copy of "
-          "the model, 0 to {}",
-          tie.first, tie.second, parts - 1));
-    }
-    ties.push_back({.first = tie.first + parts, .second = tie.second + parts});
-  }
+  std::vector<TiedStages> ties;
   for (int part = 0; part < parts; ++part) {
     ties.push_back({.first = part, .second = part + parts});
+  }
+  for (const int first_stage : {0, parts}) {
+    for (const TiedStages& tie : of_model) {
+      if (std::max(tie.first, tie.second) >= parts) {
+        throw InvalidArgument(
+            fmt::format("a tie of stages {} and {}; ties are named by the stages of the first copy "
+                        "of the model, 0 to {}",
+                        tie.first, tie.second, parts - 1));
+      }
+      ties.push_back({.first = first_stage + tie.first, .second = first_stage + tie.second});
+    }
   }
   return ties;
 }
 
 std::vector<TiedStages> ties_of_model(const Program& program) {
-  const auto of_a_part = std::ranges::find_if(
-      program.ties, [&](const TiedStages& tie) { return ties_copies(program.placement, tie); });
-  const auto count = (of_a_part - program.ties.begin()) / program.placement.copies();
-  return {program.ties.begin(), program.ties.begin() + count};
+  std::vector<TiedStages> ties;
+  for (const TiedStages& tie : program.ties) {
+    if (!ties_copies(program.placement, tie) && program.placement.copy_of(tie.first) == 0) {
+      ties.push_back(tie);
+    }
+  }
+  return ties;
 }
 
 std::vector<TiedParameters> tied_parameters(const std::vector<nn::Model*>& copies,
                                             const std::vector<StagePlan>& stages, int rank) {
   const std::size_t parts = stages.size() / copies.size();
   const auto is_here = [&](std::size_t stage) { return stages[stage].rank == rank; };
+  std::vector<TiedParameters> all;
+  for (std::size_t part = 0; part < parts && copies.size() == 2; ++part) {
+    TiedParameters& ends = all.emplace_back();
+    if (is_here(part)) {
+      ends.first = parameters_of(*copies[0], stages[part]);
+    }
+    if (is_here(part + parts)) {
+      ends.second = parameters_of(*copies[1], stages[part + parts]);
+    }
+  }
   const std::vector<nn::Tie>& ties = copies.front()->ties();
   const std::vector<TiedStages> tied = tied_stages(*copies.front(), stages);
-  std::vector<TiedParameters> all;
   for (std::size_t copy = 0; copy < copies.size(); ++copy) {
     for (std::size_t i = 0; i < ties.size(); ++i) {
       TiedParameters& ends = all.emplace_back();
@@ -74,15 +88,6 @@ std::vector<TiedParameters> tied_parameters(const std::vector<nn::Model*>& copie
       if (is_here(second)) {
         ends.second.push_back(find(*copies[copy], stages[second], ties[i].second));
       }
-    }
-  }
-  for (std::size_t part = 0; part < parts && copies.size() == 2; ++part) {
-    TiedParameters& ends = all.emplace_back();
-    if (is_here(part)) {
-      ends.first = parameters_of(*copies[0], stages[part]);
-    }
-    if (is_here(part + parts)) {
-      ends.second = parameters_of(*copies[1], stages[part + parts]);
     }
   }
   return all;

@@ -13,13 +13,13 @@ namespace lockflight::plan {
 /// From the ties of a model, whose stages are those of the first copy, to all of a program:
 ///
 ///   with one copy    they themselves
-///   with two         they, the same of the second copy, and for every part of the model,
-///   ascending,
-///                    one of its two stages, over which all gradients of the part are summed
+///   with two         for every part of the model, ascending, one of its two stages, over which all
+///                    gradients of the part are summed; then those of the model in the first copy,
+///                    and the same in the second one
 ///
-/// They are summed in that order.  So a copy's tied parameters are one before the copies are added,
-/// as on two devices that each train a half of the micro-batches, and the sum of a parameter in
-/// four places is (first + second) of copy 0 + (first + second) of copy 1.
+/// They are summed in that order.  So what comes behind the sums over the copies is as it is with
+/// one copy, and tied parameters, which are in four places, get (copy 0 + copy 1 of the first) +
+/// (copy 0 + copy 1 of the second). Throws InvalidArgument for a tie of other stages.
 std::vector<TiedStages> ties_of_copies(const schedule::Placement& placement,
                                        const std::vector<TiedStages>& of_model);
 

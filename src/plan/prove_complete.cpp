@@ -251,21 +251,24 @@ class CompleteCheck {
     if (!trains_) {
       wrong("adds up gradients, but the program has no backward");
     }
-    if (ties_copies(program_.placement, program_.ties[now_->slot])) {
-      check_tied_before();
+    if (!ties_copies(program_.placement, program_.ties[now_->slot])) {
+      check_copies_before();
     }
     added_up_.at(now_->slot) = true;
   }
 
-  // The sum over the copies of a part holds those of tied parameters in it.
-  void check_tied_before() {
-    const TiedStages& part = program_.ties[now_->slot];
+  // A tie of the model adds up what has been added up over the copies.
+  void check_copies_before() {
+    const TiedStages& here = program_.ties[now_->slot];
     for (const auto& [tie, added] : added_up_) {
-      const TiedStages& other = program_.ties[tie];
-      const bool touches = other.first == part.first || other.second == part.first ||
-                           other.first == part.second || other.second == part.second;
-      if (touches && !added && !ties_copies(program_.placement, other)) {
-        wrong("stands before the sum of tie {}, which it then lacks", tie);
+      const TiedStages& part = program_.ties[tie];
+      const auto holds = [&](int stage) {
+        return program_.placement.rank_of(stage) == rank_ &&
+               (part.first == stage || part.second == stage);
+      };
+      if (!added && ties_copies(program_.placement, part) &&
+          (holds(here.first) || holds(here.second))) {
+        wrong("stands before tie {}, the sum over the two copies of part {}", tie, part.first);
       }
     }
   }

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/ops/elementwise.h"
 #include "lockflight/plan/dry_run.h"
 #include "lockflight/plan/prove.h"
 #include "plan/copies.h"
@@ -150,6 +151,7 @@ class Pipeline::Impl {
       const plan::Update update = update_of(work, rank, number);
       executors_[rank]->enqueue_update(train_.program, update);
     });
+    has_sums_ = false;
   }
 
   std::vector<StepResult> train(std::span<const StepInput> inputs, const UpdateWork& work) {
@@ -319,12 +321,14 @@ class Pipeline::Impl {
 
   std::vector<StepResult> train_in_a_row(std::span<const StepInput> inputs,
                                          const UpdateWork& work) {
+    keep_sums_once();
     std::vector<plan::Step> steps;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       steps.push_back(make_step(*inputs[i].batch, i));
     }
     std::vector<std::size_t> done(static_cast<std::size_t>(world_.ranks()));
     run([&](int rank) { done[rank] = train_in_a_row(rank, steps, work); });
+    has_sums_ = false;
     end_steps();
     collect_timeline();
     std::vector<StepResult> results;
@@ -490,6 +494,7 @@ class Pipeline::Impl {
   }
 
   std::vector<float> losses_of(const Batch& batch, std::size_t ahead) {
+    keep_sums_once();
     // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
     if (options_.cuda_graph && std::exchange(had_a_step_, true)) {
       return run_graph(batch);
@@ -497,6 +502,21 @@ class Pipeline::Impl {
     plan::Step step_data = make_step(batch, ahead);
     run_step(train_, step_data);
     return std::move(step_data.losses);
+  }
+
+  // After a step, what is tied has the same sum at all its ends.  Where another step comes before
+  // an update, only the first end may keep it, or it would count again.
+  void keep_sums_once() {
+    if (!std::exchange(has_sums_, true)) {
+      return;
+    }
+    on_each_rank([this](RankContext& context) {
+      for (const ParameterSet::Entry& entry : parameters_.entries_) {
+        if (entry.rank == context.rank && entry.tied_to >= 0) {
+          ops::fill(context.stream, entry.parameter->grad(), 0.0F);
+        }
+      }
+    });
   }
 
   void end_steps() {
@@ -631,6 +651,7 @@ class Pipeline::Impl {
   std::vector<Tensor> blocks_;                              // of every rank, for the jobs' tensors
   ParameterSet parameters_;
   Timeline timeline_;
+  bool has_sums_ = false;  // of a step, with no update since
   bool had_a_step_ = false;
   bool captured_ = false;
   Batch graph_batch_;
