@@ -322,15 +322,15 @@ TEST(DualPipeInAPipelineTest, SaysWhatItNeedsOfAModel) {
   World world = test::make_world(2, {});
   const auto refusal = [&](std::function<nn::Model()> make) {
     return [&world, &plan, make = std::move(make)] {
-      nn::Model model = test::tiny_gpt2();
-      model.made_by(make);
-      Pipeline(world, std::move(model), plan);
+      nn::Model other = test::tiny_gpt2();
+      other.made_by(make);
+      Pipeline(world, std::move(other), plan);
     };
   };
   EXPECT_THAT(refusal(nullptr), ThrowsMessage<InvalidArgument>(HasSubstr("call made_by")));
   EXPECT_THAT(refusal([] { return test::tiny_gpt2(true); }),
               ThrowsMessage<InvalidArgument>(HasSubstr("makes another model")));
-  EXPECT_THAT(refusal([] { return nn::mlp({}); }),
+  EXPECT_THAT(refusal([] { return nn::mlp({.inputs = 2, .hidden = 2, .outputs = 2, .layers = 2}); }),
               ThrowsMessage<InvalidArgument>(HasSubstr("makes another model")));
   EXPECT_NO_THROW(refusal([] { return test::tiny_gpt2(); })());
   EXPECT_THROW(make_plan(model, 3, {.micro_batches = 6, .schedule = "dualpipe"}), InvalidArgument);
