@@ -1,15 +1,13 @@
-// What lowering knows of ranks and boundaries as it goes along.
+// What lowering knows of ranks as it goes along.
 
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <deque>
 #include <vector>
 
 #include "lockflight/plan/program.h"
-#include "lockflight/schedule/action.h"
+#include "lockflight/schedule/schedule.h"
 
 namespace lockflight::plan {
 
@@ -45,29 +43,6 @@ class Clocks {
   std::vector<int> free_;
 };
 
-/// A send whose end nobody has waited for yet.
-struct PendingSend {
-  int slot;
-  int event;
-  int taken_by;  ///< position of the action that takes the bytes in the taker's order
-};
-
-enum End { sending, receiving };
-
-/// What is known of a boundary while it is on its way.
-struct Passage {
-  int taken_by = -1;                ///< position of the action that takes it in its rank's order
-  int clock = -1;                   ///< what was over when it was made; -1: not made, or taken
-  int received = -1;                ///< the event after its receive
-  std::array<int, 2> slot{-1, -1};  ///< by end; both are the same where it stays on a rank
-};
-
-struct Channel {
-  std::array<int, 2> rank{};        ///< by end
-  std::array<int, 2> stream{0, 0};  ///< by end; 0: not used yet
-  std::deque<PendingSend> pending;
-};
-
 /// A send that has to come behind a prologue.
 struct HeldBack {
   Boundary boundary;
@@ -82,8 +57,16 @@ struct RankState {
   std::size_t posted = 0;  ///< receives, counted by the actions that need them
   std::vector<HeldBack> held_back;
   std::vector<int> clock;
-  std::vector<int> sends;  ///< channels
-  int second_stream = 0;   ///< that computes; 0: not used yet
+  int second_stream = 0;  ///< that computes; 0: not used yet
 };
+
+RankState start_of(const schedule::Schedule& schedule, int rank);
+
+/// For every rank, how many of its first actions make its prologue: see plan/prologue.h.
+std::vector<std::size_t> prologues_of(const schedule::Schedule& schedule,
+                                      const std::vector<RankState>& ranks);
+
+/// Throws PlanError with the actions at which ranks stand, if any has actions left.
+void check_all_taken(const schedule::Schedule& schedule, const std::vector<RankState>& ranks);
 
 }  // namespace lockflight::plan

@@ -1,5 +1,7 @@
 #include "plan/lower_update.h"
 
+#include "plan/rank_writer.h"
+
 namespace lockflight::plan {
 namespace {
 
@@ -12,77 +14,67 @@ class UpdateInSchedule {
         first_channel_(first_channel) {}
 
   void append() {
-    emit({.opcode = Opcode::gradient_sums});
+    here_.emit({.opcode = Opcode::gradient_sums});
     if (rank_ > 0) {
       add_those_in_front();
     }
     const int passed_on = rank_ < last_ ? pass_on() : -1;
     const int told = rank_ < last_ ? hear() : read(0);
     const int told_on = rank_ > 0 ? tell(told) : -1;
-    emit({.opcode = Opcode::update});
+    here_.emit({.opcode = Opcode::update});
     if (rank_ < last_) {
-      wait(0, passed_on);
+      here_.wait(0, passed_on);
     }
     if (last_ > 0) {
-      wait(0, rank_ > 0 ? told_on : told);  // what is told on has been told
+      here_.wait(0, rank_ > 0 ? told_on : told);  // what is told on has been told
     }
-    emit({.opcode = Opcode::validate, .event = told});
+    here_.emit({.opcode = Opcode::validate, .event = told});
   }
 
  private:
   void add_those_in_front() {
-    const int stream = stream_to({.peer = rank_ - 1, .channel = up(rank_ - 1), .sends = false});
-    emit({.opcode = Opcode::recv_sums, .stream = stream, .peer = rank_ - 1});
-    wait(0, record(stream));
-    emit({.opcode = Opcode::add_sums});
+    const int stream =
+        here_.add_stream({.peer = rank_ - 1, .channel = up(rank_ - 1), .sends = false});
+    here_.emit({.opcode = Opcode::recv_sums, .stream = stream, .peer = rank_ - 1});
+    here_.wait(0, here_.record(stream));
+    here_.emit({.opcode = Opcode::add_sums});
   }
 
   int pass_on() {
-    const int stream = stream_to({.peer = rank_ + 1, .channel = up(rank_), .sends = true});
-    known_ = record(0);
-    wait(stream, known_);
-    emit({.opcode = Opcode::send_sums, .stream = stream, .peer = rank_ + 1});
-    return record(stream);
+    const int stream = here_.add_stream({.peer = rank_ + 1, .channel = up(rank_), .sends = true});
+    known_ = here_.record(0);
+    here_.wait(stream, known_);
+    here_.emit({.opcode = Opcode::send_sums, .stream = stream, .peer = rank_ + 1});
+    return here_.record(stream);
   }
 
   // What all ranks have comes from behind.
   int hear() {
-    const int stream = stream_to({.peer = rank_ + 1, .channel = down(rank_), .sends = false});
-    wait(stream, known_);
-    emit({.opcode = Opcode::recv_sums, .stream = stream, .peer = rank_ + 1});
+    const int stream =
+        here_.add_stream({.peer = rank_ + 1, .channel = down(rank_), .sends = false});
+    here_.wait(stream, known_);
+    here_.emit({.opcode = Opcode::recv_sums, .stream = stream, .peer = rank_ + 1});
     return read(stream);
   }
 
   int read(int stream) {
-    emit({.opcode = Opcode::read_sums, .stream = stream});
-    return record(stream);
+    here_.emit({.opcode = Opcode::read_sums, .stream = stream});
+    return here_.record(stream);
   }
 
   int tell(int told) {
-    const int stream = stream_to({.peer = rank_ - 1, .channel = down(rank_ - 1), .sends = true});
-    wait(stream, told);
-    emit({.opcode = Opcode::send_sums, .stream = stream, .peer = rank_ - 1});
-    return record(stream);
+    const int stream =
+        here_.add_stream({.peer = rank_ - 1, .channel = down(rank_ - 1), .sends = true});
+    here_.wait(stream, told);
+    here_.emit({.opcode = Opcode::send_sums, .stream = stream, .peer = rank_ - 1});
+    return here_.record(stream);
   }
 
   // Between a rank and the one behind it.
   int up(int rank) const { return first_channel_ + 2 * rank; }
   int down(int rank) const { return up(rank) + 1; }
 
-  int stream_to(const StreamUse& use) {
-    here_.streams.push_back(use);
-    return static_cast<int>(here_.streams.size()) - 1;
-  }
-  void emit(const Instruction& instruction) { here_.instructions.push_back(instruction); }
-  int record(int stream) {
-    emit({.opcode = Opcode::record, .stream = stream, .event = here_.events});
-    return here_.events++;
-  }
-  void wait(int stream, int event) {
-    emit({.opcode = Opcode::wait, .stream = stream, .event = event});
-  }
-
-  RankProgram& here_;
+  RankWriter here_;
   const int rank_;
   const int last_;
   const int first_channel_;

@@ -19,11 +19,6 @@ struct Crossing {
   Boundary boundary;
   int rank = 0;
   std::ptrdiff_t position = 0;
-
-  friend auto operator<=>(const Crossing& a, const Crossing& b) {
-    return a.boundary <=> b.boundary;
-  }
-  friend bool operator==(const Crossing& a, const Crossing& b) { return a.boundary == b.boundary; }
 };
 
 class PrologueCheck {
@@ -35,8 +30,8 @@ class PrologueCheck {
     for (int rank = 0; rank < static_cast<int>(program_.ranks.size()); ++rank) {
       check_rank(rank);
     }
-    std::ranges::sort(sent_);
-    std::ranges::sort(received_);
+    std::ranges::sort(sent_, {}, &Crossing::boundary);
+    std::ranges::sort(received_, {}, &Crossing::boundary);
     report(sent_, received_, "received");
     report(received_, sent_, "sent");
   }
@@ -81,7 +76,7 @@ class PrologueCheck {
   void report(const std::vector<Crossing>& these, const std::vector<Crossing>& those,
               std::string_view verb) {
     for (const Crossing& crossing : these) {
-      if (!std::ranges::binary_search(those, crossing)) {
+      if (!std::ranges::binary_search(those, crossing.boundary, {}, &Crossing::boundary)) {
         findings_.add(Finding::Kind::deadlock,
                       {.rank = crossing.rank, .position = crossing.position},
                       "{} stands in the prologue, but {} is {} behind one",

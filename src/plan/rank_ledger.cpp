@@ -22,6 +22,10 @@ double duration(ActionKind kind, const schedule::StageTimes& times) {
   }
 }
 
+// What is left of all the time beside `busy`.  Sums of times are rounded, so without any idle time
+// it may come out below 0.
+double idle_share(double busy, double all) { return all == 0 ? 0 : std::max(0.0, 1 - busy / all); }
+
 }  // namespace
 
 void RankLedger::wait(const EventTime& event) {
@@ -135,8 +139,7 @@ double SimulatedStep::idle_barrier() const {
   for (const SimulatedRank& rank : ranks) {
     busy += rank.busy;
   }
-  const double all = makespan * static_cast<double>(ranks.size());
-  return all == 0 ? 0 : 1 - busy / all;
+  return idle_share(busy, makespan * static_cast<double>(ranks.size()));
 }
 
 double SimulatedStep::idle_span() const {
@@ -146,7 +149,7 @@ double SimulatedStep::idle_span() const {
     computing += rank.computing + rank.updating;
     all += rank.end - rank.begin;
   }
-  return all == 0 ? 0 : 1 - computing / all;
+  return idle_share(computing, all);
 }
 
 }  // namespace lockflight::plan

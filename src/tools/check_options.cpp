@@ -14,7 +14,7 @@
 #include "lockflight/train/token_file.h"
 #include "tools/bytes.h"
 #include "tools/pipeline_size.h"
-#include "tools/schedule_option.h"
+#include "tools/schedule_choice.h"
 #include "tools/split.h"
 #include "tools/text_sample.h"
 

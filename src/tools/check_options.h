@@ -2,7 +2,9 @@
 
 #pragma once
 
-#include "tools/options.h"
+#include "tools/plan_options.h"
+#include "tools/sample_options.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

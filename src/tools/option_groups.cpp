@@ -59,4 +59,19 @@ CLI::Option* add_device(CLI::App& app, std::string& device) {
       ->type_name("NAME");
 }
 
+CLI::Option* add_recompute(CLI::App& app, std::string& recompute) {
+  return app
+      .add_option("--recompute", recompute,
+                  "Layers that keep only their input, and run forward again before their "
+                  "backward: never, when-needed (where --memory forces it) or always")
+      ->check(CLI::IsMember({"never", "when-needed", "always"}))
+      ->type_name("NAME");
+}
+
+CLI::Option* add_optimizer_in_schedule(CLI::App& app, bool& in_schedule) {
+  return app.add_flag("--optimizer-in-schedule", in_schedule,
+                      "Update without a barrier: each rank at once, to be put right if the norm of "
+                      "all gradients asks for it; changes no bit");
+}
+
 }  // namespace lockflight::tools

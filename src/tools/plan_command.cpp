@@ -15,7 +15,7 @@
 #include "tools/check_options.h"
 #include "tools/exit_code.h"
 #include "tools/run_settings.h"
-#include "tools/schedule_option.h"
+#include "tools/schedule_choice.h"
 #include "tools/split.h"
 #include "train/file.h"
 

@@ -5,7 +5,7 @@
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/plan.h"
 #include "tools/console.h"
-#include "tools/options.h"
+#include "tools/plan_options.h"
 
 namespace lockflight::tools {
 

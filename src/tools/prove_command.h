@@ -6,7 +6,7 @@
 
 #include "lockflight/schedule/schedule.h"
 #include "tools/console.h"
-#include "tools/options.h"
+#include "tools/prove_options.h"
 
 namespace lockflight::tools {
 

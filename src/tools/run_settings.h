@@ -6,7 +6,7 @@
 
 #include "lockflight/nn/model.h"
 #include "lockflight/train/checkpoint.h"
-#include "tools/options.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tools/console.h"
-#include "tools/options.h"
+#include "tools/sample_options.h"
 
 namespace lockflight::tools {
 

@@ -12,8 +12,8 @@
 #include "lockflight/schedule/search.h"
 #include "tools/auto_schedule.h"
 #include "tools/pipeline_size.h"
+#include "tools/schedule_choice.h"
 #include "tools/schedule_file.h"
-#include "tools/schedule_option.h"
 #include "tools/split.h"
 
 namespace lockflight::tools {

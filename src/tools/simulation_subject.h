@@ -7,7 +7,7 @@
 #include "lockflight/plan/program.h"
 #include "lockflight/plan/step_costs.h"
 #include "lockflight/schedule/schedule.h"
-#include "tools/options.h"
+#include "tools/simulate_options.h"
 
 namespace lockflight::tools {
 

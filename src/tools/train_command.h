@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tools/console.h"
-#include "tools/options.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

@@ -10,7 +10,7 @@
 #include "lockflight/train/loss_curve.h"
 #include "lockflight/train/loss_log.h"
 #include "lockflight/train/trace_file.h"
-#include "tools/options.h"
+#include "tools/train_options.h"
 #include "tools/train_report.h"
 
 namespace lockflight::tools {

@@ -10,8 +10,8 @@
 #include "lockflight/plan/plan.h"
 #include "lockflight/train/progress.h"
 #include "tools/console.h"
-#include "tools/options.h"
 #include "tools/prediction_check.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -161,6 +162,20 @@ TEST(SimulateTest, IsIdleAsTheFormulasOfTheSchedulesInVPlacementSay) {
         }
       }
     });
+  }
+}
+
+// One rank never waits.  Its times are added up one by one and also multiplied, and tenths are not
+// exact: the quotient of the two is above 1 for some numbers of micro-batches.
+TEST(SimulateTest, RoundingMakesNoIdleTimeNegative) {
+  for (int m = 1; m <= 40; ++m) {
+    const auto step = simulate_schedule(
+        make_schedule("gpipe", {.ranks = 1, .micro_batches = m}),
+        even_costs(1, {.forward = 0.1, .input_gradient = 0.1, .weight_gradient = 0.1}));
+    for (const double idle : {step.idle_span(), step.idle_barrier()}) {
+      EXPECT_FALSE(std::signbit(idle)) << m;
+      EXPECT_LT(idle, 1e-12) << m;
+    }
   }
 }
 

@@ -145,8 +145,13 @@ TEST_F(RenderCommandTest, RefusesWhatItCannotReadOrWrite) {
   train::write_file(bad, "0F0,0B0,0F1,0B1\n1F0,1F1,1B0,1B1\n");
   expect_refusal({bad, "-o", path_}, 65, bad + ": row 1, cell 2 (line 1, column 5): a circle");
   EXPECT_FALSE(std::filesystem::exists(path_));
-  expect_refusal({"1f1b", "--layers", "2", "--memory", "1KiB", "-o", path_}, 64,
-                 "more than the limit of 1.00 KiB");
+}
+
+TEST_F(RenderCommandTest, RefusesAPlanThatDoesNotFitAsPlanDoes) {
+  const Words words = {"--layers", "2", "--memory", "1KiB"};
+  expect_refusal(Words{"1f1b", "-o", path_} + words, 65, "more than the limit of 1.00 KiB");
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_EQ(run_here(Words{"plan"} + words).exit_code, 65);
 }
 
 }  // namespace

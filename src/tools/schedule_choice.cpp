@@ -1,4 +1,4 @@
-#include "tools/schedule_option.h"
+#include "tools/schedule_choice.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,8 @@
 
 #include <string_view>
 
-#include "tools/options.h"
+#include "tools/plan_options.h"
+#include "tools/train_options.h"
 
 namespace lockflight::tools {
 

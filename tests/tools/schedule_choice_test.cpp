@@ -1,6 +1,6 @@
 // Schedules that --schedule takes from a file.
 
-#include "tools/schedule_option.h"
+#include "tools/schedule_choice.h"
 
 #include <string>
 
@@ -32,9 +32,9 @@ schedule::Schedule with_transfers(const schedule::Schedule& schedule) {
   return plan::with_transfers(schedule, plan::TransferCells::own);
 }
 
-class ScheduleOptionTest : public testing::Test {
+class ScheduleChoiceTest : public testing::Test {
  protected:
-  ScheduleOptionTest() { train::write_file(folder_ / "input.txt", some_text()); }
+  ScheduleChoiceTest() { train::write_file(folder_ / "input.txt", some_text()); }
 
   Words file(const std::string& csv) {
     train::write_file(folder_ / "own.csv", csv);
@@ -68,7 +68,7 @@ class ScheduleOptionTest : public testing::Test {
   train::ScratchFolder folder_;
 };
 
-TEST_F(ScheduleOptionTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStream) {
+TEST_F(ScheduleChoiceTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStream) {
   const std::string expected = weights_on_one_rank(4);
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     const auto schedule = info.make({.ranks = 2, .micro_batches = 4});
@@ -85,7 +85,7 @@ TEST_F(ScheduleOptionTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStrea
   }
 }
 
-TEST_F(ScheduleOptionTest, StagesLieWhereTheFileHasThem) {
+TEST_F(ScheduleChoiceTest, StagesLieWhereTheFileHasThem) {
   const std::string expected = weights_on_one_rank(2);
   for (const std::string csv : {kV, "0F0,1F0,0F1,1F1,1B0,0B0,1B1,0B1\n2F0,2B0,2F1,2B1\n"}) {
     const auto with = write_csv(with_transfers(schedule::read_csv(csv)));
@@ -97,7 +97,7 @@ TEST_F(ScheduleOptionTest, StagesLieWhereTheFileHasThem) {
               AllOf(HasSubstr("own.csv"), HasSubstr("    3     0  ")));
 }
 
-TEST_F(ScheduleOptionTest, AFileWithTransfersIsRunInItsOwnOrder) {
+TEST_F(ScheduleChoiceTest, AFileWithTransfersIsRunInItsOwnOrder) {
   const auto csv =
       write_csv(with_transfers(schedule::make_schedule("gpipe", {.ranks = 2, .micro_batches = 3})));
   const Outcome outcome =
@@ -110,7 +110,7 @@ TEST_F(ScheduleOptionTest, AFileWithTransfersIsRunInItsOwnOrder) {
   EXPECT_EQ(plan_to_json(plan), outcome.out);
 }
 
-TEST_F(ScheduleOptionTest, AFileThatWouldDeadlockIsRefusedWithTheCircleAndItsPlace) {
+TEST_F(ScheduleChoiceTest, AFileThatWouldDeadlockIsRefusedWithTheCircleAndItsPlace) {
   const Words plan = {"plan", "--layers", "2", "--width", "16", "--heads", "2"};
   for (const char* csv : {kCircle, kCircleWithTransfers}) {
     for (const Outcome& outcome : {train(file(csv)), run_here(plan + file(csv))}) {
@@ -124,7 +124,7 @@ TEST_F(ScheduleOptionTest, AFileThatWouldDeadlockIsRefusedWithTheCircleAndItsPla
   EXPECT_THAT(outcome.err, HasSubstr("own.csv: row 2 (line 2, column 1): 1B0 is missing"));
 }
 
-TEST_F(ScheduleOptionTest, WhatIsGivenOfTheSizeMustBeTheFiles) {
+TEST_F(ScheduleChoiceTest, WhatIsGivenOfTheSizeMustBeTheFiles) {
   const auto refusal = [&](const Words& more) {
     const Outcome outcome = train(file(kV) + more);
     EXPECT_EQ(outcome.exit_code, 64);
@@ -141,7 +141,7 @@ TEST_F(ScheduleOptionTest, WhatIsGivenOfTheSizeMustBeTheFiles) {
   EXPECT_THAT(refusal({"--config", folder_ / "options.toml"}), HasSubstr("own.csv has 2 ranks"));
 }
 
-TEST_F(ScheduleOptionTest, AFileWithoutBackwardsCannotTrainButBePlanned) {
+TEST_F(ScheduleChoiceTest, AFileWithoutBackwardsCannotTrainButBePlanned) {
   const Outcome outcome = train(file("0F0,0F1\n1F0,1F1\n"));
   EXPECT_EQ(outcome.exit_code, 64);
   EXPECT_THAT(outcome.err, HasSubstr("has no backwards"));
@@ -151,7 +151,7 @@ TEST_F(ScheduleOptionTest, AFileWithoutBackwardsCannotTrainButBePlanned) {
             0);
 }
 
-TEST_F(ScheduleOptionTest, MoreStagesThanLayersAreRefused) {
+TEST_F(ScheduleChoiceTest, MoreStagesThanLayersAreRefused) {
   std::string csv = "0F0,0B0";
   for (int stage = 1; stage < 9; ++stage) {
     csv += "\n" + std::to_string(stage) + "F0," + std::to_string(stage) + "B0";
@@ -161,7 +161,7 @@ TEST_F(ScheduleOptionTest, MoreStagesThanLayersAreRefused) {
   EXPECT_THAT(outcome.err, HasSubstr("own.csv has 9 stages, but the model has only 7 layers"));
 }
 
-TEST_F(ScheduleOptionTest, AFileThatIsNotThereIsNoDatum) {
+TEST_F(ScheduleChoiceTest, AFileThatIsNotThereIsNoDatum) {
   EXPECT_EQ(train({"--schedule", folder_ / "none.csv"}).exit_code, 74);
 }
 
