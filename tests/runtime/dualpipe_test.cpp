@@ -160,6 +160,10 @@ class DualPipeTrainingTest : public test::StreamsTest {
     return Training(given, test::plainest(GetParam())).run();
   }
 
+  // Kernels of the virtual GPU host take their time, and the CPU's tests have walked the matrix.
+  static bool is_slow() { return GetParam().device == DeviceKind::cuda; }
+  static std::vector<int> ranks() { return is_slow() ? std::vector{4} : std::vector{2, 4}; }
+
   // A limit that clips some steps and leaves others.
   static float clip_of(Case given) {
     given.clip = 0;
@@ -175,21 +179,23 @@ INSTANTIATE_TEST_SUITE_P(On, DualPipeTrainingTest,
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(DualPipeTrainingTest, GivesTheBitsOfOneRankThatSumsTheDirectionsApart) {
-  for (const bool tied : {false, true}) {
+  for (const bool tied : is_slow() ? std::vector{true} : std::vector{false, true}) {
     Case given{.tied = tied, .sgd = !tied};
     given.clip = clip_of(given);
     const Outcome expected = of_one_rank(given);
     EXPECT_THAT(expected.norms, ::testing::Contains(::testing::Lt(given.clip)));
     EXPECT_THAT(expected.norms, ::testing::Contains(::testing::Gt(given.clip)));
-    for (const int ranks : {2, 4}) {
+    for (const int ranks : ranks()) {
       given.ranks = ranks;
       EXPECT_EQ(run(given), expected) << ranks << " ranks" << (tied ? ", tied" : "");
     }
   }
-  Case six{.micro_batches = 12};
-  const Outcome expected = of_one_rank(six);
-  six.ranks = 6;
-  EXPECT_EQ(run(six), expected);
+  if (!is_slow()) {
+    Case six{.micro_batches = 12};
+    const Outcome expected = of_one_rank(six);
+    six.ranks = 6;
+    EXPECT_EQ(run(six), expected);
+  }
 }
 
 TEST_P(DualPipeTrainingTest, GivesThoseBitsInBf16) {
@@ -211,12 +217,12 @@ TEST_P(DualPipeTrainingTest, GivesThoseBitsFromAFileWithTransfersAndWithRecomput
 }
 
 TEST_P(DualPipeTrainingTest, GivesThoseBitsWithTheOptimizerInTheSchedule) {
-  Case given{};
+  Case given{.micro_batches = is_slow() ? 4 : 8};
   given.clip = clip_of(given);
   const Outcome expected = of_one_rank(given);
   const Outcome expected_row = Training(given, test::plainest(GetParam())).run_row();
   given.place = OptimizerPlace::in_schedule;
-  for (const int ranks : {2, 4}) {
+  for (const int ranks : is_slow() ? std::vector{2} : std::vector{2, 4}) {
     given.ranks = ranks;
     EXPECT_EQ(run(given), expected) << ranks << " ranks";
     EXPECT_EQ(Training(given, GetParam()).run_row(), expected_row) << ranks << " ranks in a row";
@@ -330,8 +336,9 @@ TEST(DualPipeInAPipelineTest, SaysWhatItNeedsOfAModel) {
   EXPECT_THAT(refusal(nullptr), ThrowsMessage<InvalidArgument>(HasSubstr("call made_by")));
   EXPECT_THAT(refusal([] { return test::tiny_gpt2(true); }),
               ThrowsMessage<InvalidArgument>(HasSubstr("makes another model")));
-  EXPECT_THAT(refusal([] { return nn::mlp({.inputs = 2, .hidden = 2, .outputs = 2, .layers = 2}); }),
-              ThrowsMessage<InvalidArgument>(HasSubstr("makes another model")));
+  EXPECT_THAT(
+      refusal([] { return nn::mlp({.inputs = 2, .hidden = 2, .outputs = 2, .layers = 2}); }),
+      ThrowsMessage<InvalidArgument>(HasSubstr("makes another model")));
   EXPECT_NO_THROW(refusal([] { return test::tiny_gpt2(); })());
   EXPECT_THROW(make_plan(model, 3, {.micro_batches = 6, .schedule = "dualpipe"}), InvalidArgument);
   EXPECT_THROW(make_plan(model, 8, {.micro_batches = 16, .schedule = "dualpipe"}),
