@@ -75,6 +75,7 @@ Model gpt2(const Gpt2Config& config) {
   if (config.tied) {
     model.tie({.first = "embedding.tokens", .second = "head.weight"});
   }
+  model.made_by([config] { return gpt2(config); });
   return model;
 }
 

@@ -61,6 +61,7 @@ Model llama(const LlamaConfig& config) {
                                                       .vocabulary = config.vocabulary,
                                                       .dtype = config.dtype,
                                                       .weight = normal(kDeviation)}));
+  model.made_by([config] { return llama(config); });
   return model;
 }
 

@@ -37,6 +37,7 @@ Model mlp(const MlpConfig& config) {
     }
     model.add(fmt::format("layers.{}", i), std::move(layer));
   }
+  model.made_by([config] { return mlp(config); });
   return model;
 }
 

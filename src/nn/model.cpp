@@ -69,6 +69,25 @@ void Model::tie(Tie tie) {
   ties_.push_back(std::move(tie));
 }
 
+Model Model::again() const {
+  if (!make_) {
+    throw InvalidArgument(
+        "model: a second copy of it is needed, and nothing has said how to make one; call made_by "
+        "with a function that makes the same model");
+  }
+  Model copy = make_();
+  const auto same = [](const auto& mine, const auto& other) {
+    return mine->name() == other->name() && mine->spec() == other->spec();
+  };
+  if (!std::ranges::equal(layers_, copy.layers_, {}, &NamedLayer::name, &NamedLayer::name) ||
+      !std::ranges::equal(parameters(), copy.parameters(), same) || ties_ != copy.ties_) {
+    throw InvalidArgument(
+        "model: the function given to made_by makes another model, with other layers, parameters "
+        "or ties; it must make the same one");
+  }
+  return copy;
+}
+
 std::vector<Parameter*> Model::parameters() const {
   std::vector<Parameter*> parameters;
   for (const NamedLayer& layer : layers_) {

@@ -127,6 +127,9 @@ class AutoPlanner {
   }
 
   std::optional<Schedule> generate(const schedule::ScheduleInfo& info, int stages_per_rank) const {
+    if (info.copies > 1) {
+      return std::nullopt;  // its gradients are summed in another order, so it has other bits
+    }
     try {
       return info.make({.ranks = ranks_,
                         .micro_batches = options_.micro_batches,

@@ -18,25 +18,32 @@ inline bool gives_weight_gradient(schedule::ActionKind kind) {
 }
 
 /// What an action needs from another stage.
-inline std::optional<Boundary> input_of(const schedule::Action& action, int stages) {
-  if (action.kind == schedule::ActionKind::forward && action.stage > 0) {
+inline std::optional<Boundary> input_of(const schedule::Action& action,
+                                        const schedule::Placement& placement) {
+  if (action.kind == schedule::ActionKind::forward && !placement.begins_copy(action.stage)) {
     return Boundary{Boundary::Kind::activation, action.stage - 1, action.micro_batch};
   }
-  if (gives_input_gradient(action.kind) && action.stage + 1 < stages) {
+  if (gives_input_gradient(action.kind) && !placement.ends_copy(action.stage)) {
     return Boundary{Boundary::Kind::gradient, action.stage, action.micro_batch};
   }
   return std::nullopt;
 }
 
 /// What an action makes for another stage.
-inline std::optional<Boundary> output_of(const schedule::Action& action, int stages) {
-  if (action.kind == schedule::ActionKind::forward && action.stage + 1 < stages) {
+inline std::optional<Boundary> output_of(const schedule::Action& action,
+                                         const schedule::Placement& placement) {
+  if (action.kind == schedule::ActionKind::forward && !placement.ends_copy(action.stage)) {
     return Boundary{Boundary::Kind::activation, action.stage, action.micro_batch};
   }
-  if (gives_input_gradient(action.kind) && action.stage > 0) {
+  if (gives_input_gradient(action.kind) && !placement.begins_copy(action.stage)) {
     return Boundary{Boundary::Kind::gradient, action.stage - 1, action.micro_batch};
   }
   return std::nullopt;
+}
+
+/// Whether the placement has a boundary behind that stage: the last one of a copy hands on nothing.
+inline bool has_boundary(const schedule::Placement& placement, int stage) {
+  return stage >= 0 && stage < placement.stages() && !placement.ends_copy(stage);
 }
 
 inline int maker_stage(const Boundary& b) {

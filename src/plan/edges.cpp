@@ -20,16 +20,17 @@ void check_edges(const schedule::Schedule& schedule) {
   std::vector<std::array<std::vector<int>, 2>> orders(2 * (stages - 1));
   for (int rank = 0; rank < schedule.ranks(); ++rank) {
     for (const schedule::Action& action : schedule.actions(rank)) {
-      if (const auto output = output_of(action, stages)) {
+      if (const auto output = output_of(action, schedule.placement)) {
         orders[channel_of(*output)][0].push_back(action.micro_batch);
       }
-      if (const auto input = input_of(action, stages)) {
+      if (const auto input = input_of(action, schedule.placement)) {
         orders[channel_of(*input)][1].push_back(action.micro_batch);
       }
     }
   }
   for (int stage = 0; stage + 1 < stages; ++stage) {
-    if (schedule.placement.rank_of(stage) == schedule.placement.rank_of(stage + 1)) {
+    if (!has_boundary(schedule.placement, stage) ||
+        schedule.placement.rank_of(stage) == schedule.placement.rank_of(stage + 1)) {
       continue;
     }
     for (const auto kind : {Boundary::Kind::activation, Boundary::Kind::gradient}) {

@@ -81,8 +81,10 @@ void Executor::enqueue_prologue(const Job& job, Step& step) {
 
 void Executor::enqueue_rest() {
   enqueue_before_update(program_->prologue, update_phase(*program_));
-  if (losses_) {
-    compute_->download(step_->losses.data(), losses_);
+  for (const int stage : losses_ ? last_stages() : std::vector<int>()) {
+    const auto [first, end] =
+        job_->program.placement.micro_batches_of(stage, job_->program.micro_batches);
+    compute_->download(step_->losses.data() + first, losses_.view().slice(first, end - first));
   }
 }
 
@@ -150,10 +152,22 @@ void Executor::begin(const Job& job, Step& step) {
   for (auto& [number, stage] : stages_) {
     stage.begin_step(job.program.micro_batches);
   }
-  if (job.with_loss && stages_.contains(job.program.placement.stages() - 1)) {
+  if (job.with_loss && !last_stages().empty()) {
     const PlannedPlaces places(device_, memory_ ? &*memory_ : nullptr);
     losses_ = device_.empty({{job.program.micro_batches}, DType::f32});
   }
+}
+
+// Of this rank, those that end a copy of the model.
+std::vector<int> Executor::last_stages() const {
+  const schedule::Placement& placement = job_->program.placement;
+  std::vector<int> last;
+  for (const int stage : placement.stages_of(transport_.rank())) {
+    if (placement.ends_copy(stage)) {
+      last.push_back(stage);
+    }
+  }
+  return last;
 }
 
 void Executor::bind(const Program& program) {
@@ -270,7 +284,7 @@ void Executor::forward(const Instruction& instruction, nn::Context& context) {
   Stage& stage = stages_.at(instruction.action.stage);
   Tensors inputs = instruction.slot < 0 ? upload(context.stream(), *step_->inputs, micro_batch)
                                         : std::exchange(slots_[instruction.slot], {});
-  const bool last = instruction.action.stage + 1 == job_->program.placement.stages();
+  const bool last = job_->program.placement.ends_copy(instruction.action.stage);
   if (!last || !job_->with_loss) {
     Tensors outputs = stage.forward(context, std::move(inputs), nullptr, job_->training);
     if (!last) {
@@ -358,14 +372,17 @@ void Executor::transfer(const Instruction& instruction, bool sends) {
 void Executor::reduce_tied(const Instruction& instruction) {
   const TiedParameters& tie = ties_[instruction.slot];
   if (instruction.peer < 0) {
-    ops::accumulate(*compute_, tie.first->grad(), tie.second->grad());
-    ops::copy(*compute_, tie.second->grad(), tie.first->grad());
+    for (std::size_t i = 0; i < tie.first.size(); ++i) {
+      ops::accumulate(*compute_, tie.first[i]->grad(), tie.second[i]->grad());
+      ops::copy(*compute_, tie.second[i]->grad(), tie.first[i]->grad());
+    }
     return;
   }
-  const nn::Parameter& mine = tie.first != nullptr ? *tie.first : *tie.second;
   const auto [low, high] = std::minmax({transport_.rank(), instruction.peer});
-  transport_.all_reduce(stream(instruction.stream), mine.grad(), {low, high},
-                        program_->streams[instruction.stream].channel);
+  for (const nn::Parameter* mine : tie.first.empty() ? tie.second : tie.first) {
+    transport_.all_reduce(stream(instruction.stream), mine->grad(), {low, high},
+                          program_->streams[instruction.stream].channel);
+  }
 }
 
 void Executor::transfer_sums(const Instruction& instruction) {

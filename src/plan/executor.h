@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lockflight/comm/world.h"
@@ -18,6 +19,7 @@
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/rank_sums.h"
 #include "lockflight/plan/timeline.h"
+#include "plan/copies.h"
 #include "plan/job.h"
 #include "plan/stage.h"
 
@@ -30,7 +32,7 @@ struct Step {
   std::uint64_t seed = 0;
   std::uint32_t number = 0;
   bool timeline = false;
-  std::vector<float> losses;  ///< filled by the last stage's rank, by micro-batch
+  std::vector<float> losses;  ///< filled by the rank of a copy's last stage, by micro-batch
   std::vector<std::vector<HostTensor>>
       outputs;  ///< filled by it where there is no loss, by micro-batch
 };
@@ -42,19 +44,13 @@ struct Update {
   RankSums sums;
 };
 
-/// The two copies of a tied parameter, as far as this rank holds them.
-struct TiedParameters {
-  nn::Parameter* first = nullptr;
-  nn::Parameter* second = nullptr;
-};
-
 class Executor {
  public:
   Executor(Device& device, Transport& transport, nn::Loss& loss);
 
   /// Stages in ascending order, with their numbers.
   void add_stage(int number, Stage stage) { stages_.emplace(number, std::move(stage)); }
-  void add_tie(TiedParameters tie) { ties_.push_back(tie); }
+  void add_tie(TiedParameters tie) { ties_.push_back(std::move(tie)); }
 
   Stream& compute_stream() { return *compute_; }
 
@@ -109,6 +105,7 @@ class Executor {
 
  private:
   void begin(const Job& job, Step& step);
+  std::vector<int> last_stages() const;
   void enqueue_before_update(std::size_t begin, std::size_t end);
   void enqueue_update_phase(const Program& program, const Update& update, std::size_t begin,
                             std::size_t end);

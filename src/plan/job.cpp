@@ -35,7 +35,8 @@ Job training_job(nn::Model& model, const Plan& plan) {
 }
 
 Job forward_job(nn::Model& model, const Plan& plan, const ForwardSize& size) {
-  schedule::Schedule schedule = schedule::forward_only(plan.schedule.placement, size.micro_batches);
+  schedule::Schedule schedule =
+      schedule::forward_only(plan.schedule.placement.first_copy(), size.micro_batches);
   return {.program = lower(schedule, {}),
           .boundaries = boundaries(model, plan.stages, size.micro_batch_rows),
           .micro_batch_rows = size.micro_batch_rows,

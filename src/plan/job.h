@@ -16,7 +16,7 @@ namespace lockflight::plan {
 
 struct Job {
   Program program;
-  /// What each stage but the last hands on for one micro-batch.
+  /// What each stage but the last hands on for one micro-batch; the last of a first copy would.
   std::vector<std::vector<TensorSpec>> boundaries;
   std::int64_t micro_batch_rows = 1;
   bool training = true;
@@ -37,7 +37,7 @@ struct ForwardSize {
   bool with_loss = true;
 };
 
-/// Forwards alone, without layouts.
+/// Forwards alone, of the first copy of the model if there are two; without layouts.
 Job forward_job(nn::Model& model, const Plan& plan, const ForwardSize& size);
 
 /// Rehearses the job on the meta device and gives it layouts, which are proved.  Returns for every

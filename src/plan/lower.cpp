@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
+#include "plan/copies.h"
 #include "plan/edges.h"
 #include "plan/lower_state.h"
 #include "plan/lower_transfers.h"
@@ -69,10 +70,10 @@ class Lowering {
     return trains_ && options_.optimizer == OptimizerPlace::in_schedule;
   }
   std::optional<Boundary> input_of(const Action& action) const {
-    return plan::input_of(action, schedule_.stages());
+    return plan::input_of(action, schedule_.placement);
   }
   std::optional<Boundary> output_of(const Action& action) const {
-    return plan::output_of(action, schedule_.stages());
+    return plan::output_of(action, schedule_.placement);
   }
   RankWriter on(int rank) { return RankWriter(program_.ranks[rank]); }
 
@@ -282,7 +283,7 @@ class Lowering {
 
 }  // namespace
 
-Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties,
+Program lower(const Schedule& schedule, const std::vector<TiedStages>& model_ties,
               const LowerOptions& options) {
   if (options.receive_ahead < 0) {
     throw InvalidArgument(
@@ -298,6 +299,7 @@ Program lower(const Schedule& schedule, const std::vector<TiedStages>& ties,
     throw PlanError(fmt::format("schedule {}: {}", schedule.name, fmt::join(findings, "; ")));
   }
   check_edges(schedule);
+  const std::vector<TiedStages> ties = ties_of_copies(schedule.placement, model_ties);
   return Lowering(schedule, ties, options).run();
 }
 

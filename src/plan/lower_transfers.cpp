@@ -10,14 +10,17 @@ using schedule::Action;
 Transfers::Transfers(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
                      std::vector<RankProgram>& programs)
     : programs_(programs),
-      stages_(schedule.stages()),
+      placement_(schedule.placement),
       micro_batches_(schedule.micro_batches),
-      edges_(2 * (stages_ - 1)),
+      edges_(2 * (schedule.stages() - 1)),
       channels_(edges_ + ties.size()),
       passages_(static_cast<std::size_t>(edges_) * micro_batches_),
       sends_(programs.size()) {
   const auto rank_of = [&](int stage) { return schedule.placement.rank_of(stage); };
-  for (int stage = 0; stage + 1 < stages_; ++stage) {
+  for (int stage = 0; stage < schedule.stages(); ++stage) {
+    if (!has_boundary(placement_, stage)) {
+      continue;
+    }
     for (const auto kind : {Boundary::Kind::activation, Boundary::Kind::gradient}) {
       const Boundary b{kind, stage, 0};
       const int channel = channel_of(b);
@@ -38,8 +41,8 @@ Transfers::Room Transfers::room_for(int rank, const std::vector<Action>& order) 
   constexpr int kTie = 5;      // record, wait, reduce_tied, record, wait
   Room room;
   for (const Action& action : order) {
-    const auto input = input_of(action, stages_);
-    const auto output = output_of(action, stages_);
+    const auto input = input_of(action, placement_);
+    const auto output = output_of(action, placement_);
     const bool receives = input && crosses_ranks(*input);
     const bool sends = output && crosses_ranks(*output);
     room.instructions += (receives ? kReceive : 0) + (sends ? kSend : 0);

@@ -87,7 +87,7 @@ class Transfers {
   int stream_of(int number, End end);
 
   std::vector<RankProgram>& programs_;
-  const int stages_;
+  const schedule::Placement& placement_;
   const int micro_batches_;
   const int edges_;  // so many channels
   std::vector<Channel> channels_;

@@ -83,9 +83,9 @@ std::vector<RankMemory::Share> shares_of(const RankProgram& program,
   return shares;
 }
 
-// The optimizer's sums of squares, one for every parameter of the model, and its scales.  In the
-// schedule a rank also has the sums that it receives, and, unless it is the last and knows all at
-// once, the scales of what is to be undone and redone.
+// The optimizer's sums of squares, one for every parameter of all copies of the model, and its
+// scales.  In the schedule a rank also has the sums that it receives, and, unless it is the last
+// and knows all at once, the scales of what is to be undone and redone.
 std::size_t scratch_bytes(const Plan& plan, int rank, std::size_t parameters) {
   const std::size_t sums = aligned_bytes(parameters * size_of(DType::f64));
   const std::size_t scale = aligned_bytes(size_of(DType::f32));
@@ -100,7 +100,7 @@ std::size_t scratch_bytes(const Plan& plan, int rank, std::size_t parameters) {
 void add_lasting(nn::Model& model, const Plan& plan, int optimizer_states,
                  std::vector<RankMemory>& memory) {
   const bool trains = schedule::has_backward(plan.schedule);
-  const std::size_t entries = model.parameters().size();
+  const std::size_t entries = model.parameters().size() * plan.schedule.placement.copies();
   for (std::size_t rank = 0; rank < memory.size(); ++rank) {
     memory[rank].optimizer_bytes =
         trains ? scratch_bytes(plan, static_cast<int>(rank), entries) : 0;

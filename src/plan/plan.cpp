@@ -56,13 +56,20 @@ std::vector<StagePlan> make_stages(const nn::Model& model,
     }
     stages.push_back(std::move(stage));
   }
+  for (int stage = placement.parts(); stage < placement.stages(); ++stage) {
+    StagePlan copy = stages[placement.part_of(stage)];
+    copy.rank = placement.rank_of(stage);
+    stages.push_back(std::move(copy));
+  }
   return stages;
 }
 
+// In the first copy.
 int stage_of(const std::vector<StagePlan>& stages, int layer) {
-  const auto after =
-      std::ranges::find_if(stages, [layer](const StagePlan& s) { return s.first_layer > layer; });
-  return static_cast<int>(after - stages.begin()) - 1;
+  const auto holds = [layer](const StagePlan& s) {
+    return s.first_layer <= layer && layer < s.first_layer + s.layers;
+  };
+  return static_cast<int>(std::ranges::find_if(stages, holds) - stages.begin());
 }
 
 int layer_of(const nn::Model& model, const std::string& parameter) {

@@ -10,6 +10,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/csv.h"
+#include "plan/copies.h"
 #include "plan/json_reader.h"
 #include "plan/recompute_ahead.h"
 
@@ -116,6 +117,9 @@ std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Place
   for (const JsonObject& json : file.objects("stages")) {
     const auto number = static_cast<int>(stages.size());
     const StagePlan& stage = stages.emplace_back(read_stage(json));
+    if (number == placement.parts()) {
+      layer = 0;
+    }
     if (stage.first_layer != layer) {
       json.refuse("first_layer", fmt::format("is {}, but the stages before end with layer {}",
                                              stage.first_layer, layer - 1));
@@ -221,7 +225,7 @@ Plan read_plan(const JsonObject& file) {
                             plan.schedule.micro_batches));
   }
   plan.stages = read_stages(file, plan.schedule.placement);
-  const auto ties = read_ties(file, plan.schedule.stages());
+  const auto ties = read_ties(file, plan.schedule.placement.parts());
   const bool in_schedule =
       file.has("optimizer_in_schedule") && file.boolean("optimizer_in_schedule");
   try {
@@ -251,7 +255,7 @@ Plan read_plan(const JsonObject& file) {
 
 std::string plan_to_json(const Plan& plan) {
   Json ties = Json::array();
-  for (const plan::TiedStages& tie : plan.program.ties) {
+  for (const plan::TiedStages& tie : plan::ties_of_model(plan.program)) {
     ties.push_back({{"first", tie.first}, {"second", tie.second}});
   }
   Json json = {

@@ -19,6 +19,11 @@ StepCosts step_costs(const Plan& plan, const DeviceProfile& device) {
                             .output_bytes = bytes,
                             .output_gradient_bytes = bytes});
   }
+  const schedule::Placement& placement = plan.schedule.placement;
+  for (int part = 0; part < placement.parts() && placement.copies() == 2; ++part) {
+    costs.copy_bytes.push_back(static_cast<double>(plan.stages[part].parameters) *
+                               static_cast<double>(size_of(DType::f32)));
+  }
   return costs;
 }
 

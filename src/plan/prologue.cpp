@@ -50,7 +50,7 @@ class Prologues {
   std::size_t supplied(std::size_t rank) const {
     for (std::size_t i = 0; i < lengths_[rank]; ++i) {
       const Action& action = orders_[rank][i];
-      if (action.stage == 0) {
+      if (schedule_.placement.begins_copy(action.stage)) {
         continue;
       }
       const int maker = schedule_.placement.rank_of(action.stage - 1);

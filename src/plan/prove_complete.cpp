@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/proving.h"
 
 namespace lockflight::plan {
@@ -203,7 +204,7 @@ class CompleteCheck {
   }
 
   void take_input() {
-    const auto needed = input_of(now_->action, program_.placement.stages());
+    const auto needed = input_of(now_->action, program_.placement);
     if (!fits(needed, now_->slot, "takes")) {
       return;
     }
@@ -214,7 +215,7 @@ class CompleteCheck {
   }
 
   void fill_output() {
-    const auto made = output_of(now_->action, program_.placement.stages());
+    const auto made = output_of(now_->action, program_.placement);
     if (!fits(made, now_->output, "fills")) {
       return;
     }
@@ -276,7 +277,26 @@ class CompleteCheck {
     if (!trains_) {
       wrong("adds up gradients, but the program has no backward");
     }
+    if (!ties_copies(program_.placement, program_.ties[now_->slot])) {
+      check_copies_before();
+    }
     added_up_.at(now_->slot) = true;
+  }
+
+  // A tie of the model adds up what has been added up over the copies.
+  void check_copies_before() {
+    const TiedStages& here = program_.ties[now_->slot];
+    for (const auto& [tie, added] : added_up_) {
+      const TiedStages& part = program_.ties[tie];
+      const auto holds = [&](int stage) {
+        return program_.placement.rank_of(stage) == rank_ &&
+               (part.first == stage || part.second == stage);
+      };
+      if (!added && ties_copies(program_.placement, part) &&
+          (holds(here.first) || holds(here.second))) {
+        wrong("stands before tie {}, the sum over the two copies of part {}", tie, part.first);
+      }
+    }
   }
 
   void check_norm() {
@@ -293,7 +313,11 @@ class CompleteCheck {
   void check_actions() {
     for (std::size_t i = 0; i < done_.size(); ++i) {
       const int stage = stages_[i / program_.micro_batches];
-      const std::size_t micro_batch = i % program_.micro_batches;
+      const auto micro_batch = static_cast<int>(i % program_.micro_batches);
+      if (!program_.placement.micro_batches_of(stage, program_.micro_batches)
+               .contains(micro_batch)) {
+        continue;
+      }
       if ((done_[i] & kForward) == 0) {
         missing("{}F{} is missing", stage, micro_batch);
       }

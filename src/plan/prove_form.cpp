@@ -4,6 +4,7 @@
 #include <string>
 
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/proving.h"
 
 namespace lockflight::plan {
@@ -51,6 +52,10 @@ class FormCheck {
       return refuse("there are instructions for {} ranks, but stages lie on {}",
                     program_.ranks.size(), program_.placement.ranks());
     }
+    if (program_.micro_batches % program_.placement.copies() != 0) {
+      return refuse("its {} copies of the model cannot share {} micro-batches evenly",
+                    program_.placement.copies(), program_.micro_batches);
+    }
     bool fine = true;
     if (!program_.recomputes.empty() &&
         program_.recomputes.size() != static_cast<std::size_t>(stages())) {
@@ -61,6 +66,22 @@ class FormCheck {
       if (!in_range(tie.first, stages()) || !in_range(tie.second, stages())) {
         fine = refuse("a tie of stages {} and {}, but stages are 0 to {}", tie.first, tie.second,
                       stages() - 1);
+      }
+    }
+    return fine && check_copies();
+  }
+
+  // Copies of the model that are not added up would drift apart.
+  bool check_copies() {
+    bool fine = true;
+    const int parts = program_.placement.copies() == 2 ? program_.placement.parts() : 0;
+    for (int part = 0; part < parts && trains(program_); ++part) {
+      const auto ties_it = [&](const TiedStages& tie) {
+        return tie.first == part && ties_copies(program_.placement, tie);
+      };
+      if (std::ranges::none_of(program_.ties, ties_it)) {
+        fine = refuse("no tie adds up stages {} and {}, the two copies of part {} of the model",
+                      part, part + parts, part);
       }
     }
     return fine;
@@ -143,8 +164,8 @@ class FormCheck {
       const Boundary& boundary = rank.slots[slot];
       const bool known =
           boundary.kind == Boundary::Kind::activation || boundary.kind == Boundary::Kind::gradient;
-      if (!known || !in_range(boundary.stage, stages() - 1) ||
-          !in_range(boundary.micro_batch, program_.micro_batches)) {
+      if (!known || !has_boundary(program_.placement, boundary.stage) ||
+          !micro_batches_of(boundary.stage).contains(boundary.micro_batch)) {
         fine = refuse("slot {} is for stage {} and micro-batch {}, between which no boundary lies",
                       slot, boundary.stage, boundary.micro_batch);
       }
@@ -221,9 +242,9 @@ class FormCheck {
       return wrong("is to run what is no F, I, W, B or R");
     }
     if (!in_range(action.stage, stages()) ||
-        !in_range(action.micro_batch, program_.micro_batches)) {
-      return wrong("is of no stage among 0 to {} or no micro-batch among 0 to {}", stages() - 1,
-                   program_.micro_batches - 1);
+        !micro_batches_of(action.stage).contains(action.micro_batch)) {
+      return wrong("is of no stage among 0 to {} or no micro-batch {}", stages() - 1,
+                   micro_batches_text(action.stage));
     }
     if (program_.placement.rank_of(action.stage) != rank_) {
       return wrong("belongs on rank {}, which holds stage {}",
@@ -312,6 +333,18 @@ class FormCheck {
   }
 
   int stages() const { return program_.placement.stages(); }
+
+  schedule::Placement::Range micro_batches_of(int stage) const {
+    return program_.placement.micro_batches_of(stage, program_.micro_batches);
+  }
+
+  // "among 0 to 3"
+  std::string micro_batches_text(int stage) const {
+    const auto [begin, end] = in_range(stage, stages())
+                                  ? micro_batches_of(stage)
+                                  : schedule::Placement::Range{0, program_.micro_batches};
+    return fmt::format("among {} to {}", begin, end - 1);
+  }
 
   const Program& program_;
   Proof& proof_;

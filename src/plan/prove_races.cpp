@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/proving.h"
 
 namespace lockflight::plan {
@@ -86,7 +87,7 @@ class RaceCheck {
       case Opcode::recv:
         return write(now_->slot);
       case Opcode::reduce_tied:
-        return write(buffer_of_tie(now_->slot));
+        return reduce_tied();
       case Opcode::gradient_sums:
         write(buffer_of(Sums::known));
         return touch_gradients();
@@ -110,6 +111,20 @@ class RaceCheck {
     }
   }
 
+  // A tie of two copies adds up all gradients of a stage, those of other ties among them.
+  void reduce_tied() {
+    const TiedStages& tie = program_.ties[now_->slot];
+    if (!ties_copies(program_.placement, tie)) {
+      return write(buffer_of_tie(now_->slot));
+    }
+    for (const int stage : {tie.first, tie.second}) {
+      if (program_.placement.rank_of(stage) == rank_) {
+        write_ties(stage);
+        write(buffer_of_gradients(stage));
+      }
+    }
+  }
+
   void touch_gradients() {
     for (const int tie : ties_) {
       write(buffer_of_tie(tie));
@@ -129,11 +144,15 @@ class RaceCheck {
     write(buffer_of_kept(now_->action));
     if (gives_weight_gradient(now_->action.kind)) {
       write(buffer_of_gradients(now_->action.stage));
-      for (const int tie : ties_) {
-        if (program_.ties[tie].first == now_->action.stage ||
-            program_.ties[tie].second == now_->action.stage) {
-          write(buffer_of_tie(tie));
-        }
+      write_ties(now_->action.stage);
+    }
+  }
+
+  // Those with an end in a stage.
+  void write_ties(int stage) {
+    for (const int tie : ties_) {
+      if (program_.ties[tie].first == stage || program_.ties[tie].second == stage) {
+        write(buffer_of_tie(tie));
       }
     }
   }

@@ -18,7 +18,7 @@ struct EventTime {
 };
 
 struct LedgerOptions {
-  int stages = 1;       ///< of the rank
+  int stages = 1;       ///< of the rank, that a micro-batch goes through
   bool keeps = false;   ///< forwards keep something for a backward
   bool memory = false;  ///< write down every change
 };

@@ -12,7 +12,7 @@ namespace lockflight::plan {
 namespace {
 
 bool waits_for_another_rank(const schedule::Placement& placement, int stage) {
-  return stage + 1 < placement.stages() && placement.rank_of(stage) != placement.rank_of(stage + 1);
+  return !placement.ends_copy(stage) && placement.rank_of(stage) != placement.rank_of(stage + 1);
 }
 
 // By stage: whether it has a backward that is in no overlapped pair.

@@ -40,10 +40,6 @@ std::vector<HostTensor> all_rows(const std::vector<TensorSpec>& rows, std::int64
   return tensors;
 }
 
-nn::Parameter* find(const std::vector<nn::Parameter*>& parameters, const std::string& name) {
-  return *std::ranges::find(parameters, name, &nn::Parameter::name);
-}
-
 }  // namespace
 
 Rehearsal rehearse(nn::Model& model, const std::vector<StagePlan>& stages, const Job& job) {
@@ -55,7 +51,6 @@ Rehearsal rehearse(nn::Model& model, const std::vector<StagePlan>& stages, const
   const std::vector<HostTensor> inputs = all_rows(model.rows().inputs, rows);
   const std::vector<HostTensor> targets = all_rows(model.rows().targets, rows);
   const std::span<nn::NamedLayer> layers = model.layers();
-  const auto parameters = model.parameters();
 
   Rehearsal rehearsal;
   for (int rank = 0; rank < ranks; ++rank) {
@@ -70,9 +65,9 @@ Rehearsal rehearse(nn::Model& model, const std::vector<StagePlan>& stages, const
             Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));
       }
     }
-    for (const nn::Tie& tie : model.ties()) {
-      executor.add_tie(
-          {.first = find(parameters, tie.first), .second = find(parameters, tie.second)});
+    const std::vector<nn::Model*> copies(job.program.placement.copies(), &model);
+    for (TiedParameters& tie : tied_parameters(copies, stages, rank)) {
+      executor.add_tie(std::move(tie));
     }
     Step step{.inputs = &inputs, .targets = &targets};
     step.losses.resize(job.with_loss ? job.program.micro_batches : 0);

@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 
 #include "lockflight/core/error.h"
+#include "plan/copies.h"
 #include "plan/rank_ledger.h"
 #include "plan/stream_order.h"
 
@@ -29,7 +30,7 @@ const LinkCosts& link_between(const StepCosts& costs, int from, int to) {
 }
 
 // Of a transfer or a tied sum.
-double bytes_of(const StepCosts& costs, const Instruction& instruction) {
+double bytes_of(const Program& program, const StepCosts& costs, const Instruction& instruction) {
   const int stage = instruction.action.stage;
   if (instruction.opcode == Opcode::send_sums || instruction.opcode == Opcode::recv_sums) {
     return 0;  // they are few
@@ -45,8 +46,13 @@ double bytes_of(const StepCosts& costs, const Instruction& instruction) {
     case ActionKind::recv_backward:
       return costs.stages[stage].output_gradient_bytes;
     default:
-      return costs.tied_bytes;
+      break;
   }
+  const TiedStages& tie = program.ties[instruction.slot];
+  if (!ties_copies(program.placement, tie)) {
+    return costs.tied_bytes;
+  }
+  return costs.copy_bytes.empty() ? 0 : costs.copy_bytes[tie.first];
 }
 
 bool is_action(Opcode opcode) {
@@ -142,7 +148,8 @@ class Simulation {
     }
     meeting_ += meets ? 1 : 0;
     ledgers_.emplace_back(
-        LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()),
+        LedgerOptions{.stages = static_cast<int>(program_.placement.stages_of(rank).size()) /
+                                program_.placement.copies(),
                       .keeps = trains,
                       .memory = options_.memory});
   }
@@ -311,7 +318,8 @@ class Simulation {
     StreamState& state = streams_[stream];
     StreamState& partner = streams_[state.partner];
     const Instruction& instruction = instruction_of(state);
-    const double end = begin + link_between(costs_, from, to).time(bytes_of(costs_, instruction));
+    const double end =
+        begin + link_between(costs_, from, to).time(bytes_of(program_, costs_, instruction));
     add_span(stream, instruction, begin, end);
     add_span(state.partner, instruction_of(partner), begin, end);
     state.other_ready = partner.ready;

@@ -94,6 +94,16 @@ void add_constraints(const SplitProblem& problem, partition::Problem& to) {
   }
 }
 
+// With two copies, ranks r and p − 1 − r hold the same two parts of the model, which keep as much
+// on the one as on the other: so they are split as half as many ranks in V placement.
+schedule::Placement placement_to_split(const schedule::Placement& placement) {
+  return placement.copies() == 1 ? placement : schedule::Placement::v(placement.ranks() / 2);
+}
+
+int twin_of(int rank, const schedule::Schedule& schedule) {
+  return schedule.placement.copies() == 1 ? rank : schedule.ranks() - 1 - rank;
+}
+
 partition::Problem partition_problem(const SplitProblem& problem,
                                      const std::vector<std::int64_t>& memory) {
   const PlanOptions& options = problem.options;
@@ -109,13 +119,16 @@ partition::Problem partition_problem(const SplitProblem& problem,
                           .transient_bytes = kept.transient};
     }
   }
-  for (const std::int64_t bytes : memory) {
-    result.ranks.push_back({.memory_bytes = bytes});
+  const schedule::Placement placement = placement_to_split(schedule.placement);
+  for (int rank = 0; rank < placement.ranks(); ++rank) {
+    result.ranks.push_back(
+        {.memory_bytes = std::min(memory[rank], memory[twin_of(rank, schedule)])});
   }
-  for (int stage = 0; stage < schedule.stages(); ++stage) {
-    result.rank_of_stage.push_back(schedule.placement.rank_of(stage));
+  for (int stage = 0; stage < placement.stages(); ++stage) {
+    result.rank_of_stage.push_back(placement.rank_of(stage));
   }
   result.in_flight = micro_batches_in_flight(schedule);
+  result.in_flight.resize(result.rank_of_stage.size());
   const std::size_t links = result.ranks.size() * result.ranks.size();
   result.links.assign(links, {.latency_seconds = options.device.link_latency_seconds,
                               .bytes_per_second = options.device.link_bytes_per_second});
@@ -200,18 +213,20 @@ std::vector<int> micro_batches_in_flight(const schedule::Schedule& schedule) {
   return most;
 }
 
-Split split_layers(const SplitProblem& problem, Recomputation when,
+namespace {
+
+Split split_folded(const SplitProblem& problem, Recomputation when,
                    const std::vector<std::int64_t>& memory) {
   const auto layers = static_cast<int>(problem.profile.layers.size());
   const schedule::Schedule& schedule = problem.schedule;
   const PlanOptions& options = problem.options;
   if (!options.split.empty()) {
-    check_split(options.split, layers, schedule.stages());
-  } else if (schedule.stages() > layers) {
+    check_split(options.split, layers, schedule.placement.parts());
+  } else if (schedule.placement.parts() > layers) {
     throw InvalidArgument(
         fmt::format("{} stages on {} ranks for a model of {} layers; every stage needs at least "
                     "one layer",
-                    schedule.stages(), schedule.ranks(), layers));
+                    schedule.placement.parts(), schedule.ranks(), layers));
   }
   partition::Problem to_solve = partition_problem(problem, memory);
   if (when == Recomputation::when_needed) {
@@ -232,6 +247,17 @@ Split split_layers(const SplitProblem& problem, Recomputation when,
   }
   return with_recomputed(
       to_solve, options.recomputed ? listed(*options.recomputed, problem) : recomputable(to_solve));
+}
+
+}  // namespace
+
+Split split_layers(const SplitProblem& problem, Recomputation when,
+                   const std::vector<std::int64_t>& memory) {
+  Split split = split_folded(problem, when, memory);
+  for (int rank = static_cast<int>(split.bytes.size()); rank < problem.schedule.ranks(); ++rank) {
+    split.bytes.push_back(split.bytes[twin_of(rank, problem.schedule)]);
+  }
+  return split;
 }
 
 }  // namespace lockflight::plan

@@ -35,6 +35,15 @@ void check(const StepCosts& costs, const Program& program) {
     throw InvalidArgument(fmt::format("step costs: updates of {} ranks, but the program has {}",
                                       costs.update.size(), program.ranks.size()));
   }
+  const auto parts = static_cast<std::size_t>(program.placement.parts());
+  if (!costs.copy_bytes.empty() && costs.copy_bytes.size() != parts) {
+    throw InvalidArgument(
+        fmt::format("step costs: copy_bytes of {} parts of the model, but the program has {}",
+                    costs.copy_bytes.size(), parts));
+  }
+  for (const double bytes : costs.copy_bytes) {
+    check("copy_bytes", bytes);
+  }
   for (const StageCosts& stage : costs.stages) {
     check("a forward's time", stage.times.forward);
     check("an input gradient's time", stage.times.input_gradient);

@@ -11,6 +11,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
 #include "plan/boundaries.h"
+#include "plan/copies.h"
 #include "plan/edges.h"
 #include "plan/lower_update.h"
 #include "plan/recompute_places.h"
@@ -120,8 +121,8 @@ class RankTranscriber {
   }
 
   void add_compute(const Action& action) {
-    const auto input = input_of(action, schedule_.stages());
-    const auto output = output_of(action, schedule_.stages());
+    const auto input = input_of(action, schedule_.placement);
+    const auto output = output_of(action, schedule_.placement);
     if (gives_input_gradient(action.kind) && recomputes_before(whole_, action.stage, compute_on_)) {
       emit({.action = {action.stage, ActionKind::recompute, action.micro_batch}});
     }
@@ -139,7 +140,7 @@ class RankTranscriber {
 
   // What has been posted of an action's input.
   void await_input(const Action& action, int stream) {
-    const auto input = input_of(action, schedule_.stages());
+    const auto input = input_of(action, schedule_.placement);
     const auto received = input ? received_.find(slot_of(*input)) : received_.end();
     if (received != received_.end()) {
       emit({.opcode = Opcode::wait, .stream = stream, .event = received->second});
@@ -190,7 +191,7 @@ class RankTranscriber {
   }
 
   int peer_of(const Action& action, const Boundary& boundary, bool sends) const {
-    if (boundary.stage < 0 || boundary.stage + 1 >= schedule_.stages()) {
+    if (!has_boundary(schedule_.placement, boundary.stage)) {
       refuse(action, fmt::format("there is no stage at its other end; stages are 0 to {}",
                                  schedule_.stages() - 1));
     }
@@ -278,8 +279,9 @@ void add_cells(const std::array<Cell, 3>& receives_computes_sends, TransferCells
 
 }  // namespace
 
-Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& ties,
+Transcription transcribe(const Schedule& schedule, const std::vector<TiedStages>& model_ties,
                          std::string_view text, const std::vector<bool>& recomputes) {
+  const std::vector<TiedStages> ties = ties_of_copies(schedule.placement, model_ties);
   Transcription result;
   result.program.micro_batches = schedule.micro_batches;
   result.program.placement = schedule.placement;
@@ -325,8 +327,8 @@ Schedule with_transfers(const Schedule& schedule, TransferCells cells) {
       Cell receives;
       Cell sends;
       for (const Action& action : cell) {
-        const auto input = input_of(action, schedule.stages());
-        const auto output = output_of(action, schedule.stages());
+        const auto input = input_of(action, schedule.placement);
+        const auto output = output_of(action, schedule.placement);
         if (crosses(input)) {
           receives.push_back(recv_action(*input));
         }

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/ops/elementwise.h"
 
 namespace lockflight::runtime {
 namespace {
@@ -20,29 +21,28 @@ std::size_t number_of(const std::string& name, ParameterEntries entries) {
 
 }  // namespace
 
-std::vector<ParameterSet::Entry> list_parameters(nn::Model& model,
+std::vector<ParameterSet::Entry> list_parameters(const std::vector<nn::Model*>& copies,
                                                  const std::vector<StagePlan>& stages) {
+  const std::size_t parts = stages.size() / copies.size();
   std::vector<ParameterSet::Entry> entries;
-  for (const StagePlan& stage : stages) {
+  for (std::size_t number = 0; number < stages.size(); ++number) {
+    const StagePlan& stage = stages[number];
     for (int layer = stage.first_layer; layer < stage.first_layer + stage.layers; ++layer) {
-      for (nn::Parameter* parameter : model.layers()[layer].layer->parameters()) {
+      for (nn::Parameter* parameter : copies[number / parts]->layers()[layer].layer->parameters()) {
         entries.push_back({.parameter = parameter, .rank = stage.rank});
       }
     }
   }
-  for (const nn::Tie& tie : model.ties()) {
+  for (const nn::Tie& tie : copies.front()->ties()) {  // names are found in the first copy
     entries[number_of(tie.second, entries)].tied_to =
         static_cast<int>(number_of(tie.first, entries));
   }
+  const std::size_t of_one_copy = entries.size() / copies.size();
+  for (std::size_t i = of_one_copy; i < entries.size(); ++i) {
+    const std::size_t same = i - of_one_copy;
+    entries[i].tied_to = entries[same].tied_to < 0 ? static_cast<int>(same) : entries[same].tied_to;
+  }
   return entries;
-}
-
-plan::TiedParameters ends_on(int rank, const nn::Tie& tie, ParameterEntries entries) {
-  const auto held = [&](const std::string& name) {
-    const ParameterSet::Entry& entry = entries[number_of(name, entries)];
-    return entry.rank == rank ? entry.parameter : nullptr;
-  };
-  return {.first = held(tie.first), .second = held(tie.second)};
 }
 
 void materialize(const RankContext& context, ParameterEntries entries, std::uint64_t seed) {
@@ -55,6 +55,14 @@ void materialize(const RankContext& context, ParameterEntries entries, std::uint
       const auto values = entries[entry.tied_to].parameter->initial_values(seed);
       entry.parameter->set(context.stream, values);
       context.device.synchronize();
+    }
+  }
+}
+
+void forget_tied_gradients(const RankContext& context, ParameterEntries entries) {
+  for (const ParameterSet::Entry& entry : entries) {
+    if (entry.rank == context.rank && entry.tied_to >= 0) {
+      ops::fill(context.stream, entry.parameter->grad(), 0.0F);
     }
   }
 }

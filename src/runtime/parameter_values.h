@@ -10,22 +10,24 @@
 #include "lockflight/nn/model.h"
 #include "lockflight/plan/plan.h"
 #include "lockflight/runtime/pipeline.h"
-#include "plan/executor.h"
 #include "runtime/ranks.h"
 
 namespace lockflight::runtime {
 
 using ParameterEntries = std::span<const ParameterSet::Entry>;
 
-/// In the model's order, with the rank of the stage that holds them.
-std::vector<ParameterSet::Entry> list_parameters(nn::Model& model,
+/// Those of the first copy of the model in its order, then those of the second one, if there is
+/// one; each with the rank of the stage that holds it.  What starts equal and stays so is tied to
+/// the first of them all: the second end of a tie of the model, and every parameter of the second
+/// copy.
+std::vector<ParameterSet::Entry> list_parameters(const std::vector<nn::Model*>& copies,
                                                  const std::vector<StagePlan>& stages);
-
-/// The two ends of a tie, as far as a rank holds them.
-plan::TiedParameters ends_on(int rank, const nn::Tie& tie, ParameterEntries entries);
 
 /// Gives what a rank holds memory and initial values.  On the rank's thread.
 void materialize(const RankContext& context, ParameterEntries entries, std::uint64_t seed);
+
+/// Zeroes the gradients of what is tied to another parameter.  Enqueued; does not wait.
+void forget_tied_gradients(const RankContext& context, ParameterEntries entries);
 
 // These wait, and throw as Ranks::run does.
 
@@ -33,7 +35,7 @@ void materialize(const RankContext& context, ParameterEntries entries, std::uint
 std::vector<std::vector<float>> read_back(Ranks& ranks, ParameterEntries entries,
                                           std::span<const std::size_t> numbers);
 
-/// Sets one, and the copy that is tied to it.  Throws InvalidArgument if the size differs.
+/// Sets one, and what is tied to it.  Throws InvalidArgument if the size differs.
 void write(Ranks& ranks, ParameterEntries entries, std::size_t number,
            std::span<const float> values);
 

@@ -1,6 +1,7 @@
 #include "lockflight/runtime/pipeline.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -44,7 +45,13 @@ class Pipeline::Impl {
       : model_(std::move(model)), plan_(plan), options_(options) {
     runtime::check_ranks(plan_, world);
     runtime::check_layers(model_, plan_);
-    recomputing_.emplace(model_, plan::recomputed_layers(model_, plan_.stages));
+    if (plan_.schedule.placement.copies() == 2) {
+      second_copy_.emplace(model_.again());
+    }
+    const std::vector<nn::Model*> copies = this->copies();
+    for (nn::Model* copy : copies) {
+      recomputing_.emplace_back(*copy, plan::recomputed_layers(*copy, plan_.stages));
+    }
     if (options_.proved) {
       plan::check_proved(plan_.program);
     }
@@ -55,8 +62,7 @@ class Pipeline::Impl {
     }
     list_parameters();
     runtime::check_memory(plan_, train_, parameters_.entries_);
-    ranks_.emplace(world, model_, plan_.stages);
-    add_ties();
+    ranks_.emplace(world, copies, plan_.stages);
     ranks_->on_each_rank([this](RankContext& context) {
       const RankMemory& memory = plan_.memory[context.rank];
       reserve(context, memory);
@@ -67,8 +73,8 @@ class Pipeline::Impl {
   }
 
   ~Impl() {
-    for (nn::Parameter* parameter : model_.parameters()) {
-      parameter->dematerialize();
+    for (const ParameterSet::Entry& entry : parameters_.entries_) {
+      entry.parameter->dematerialize();
     }
   }
 
@@ -108,6 +114,7 @@ class Pipeline::Impl {
       const plan::Update update = runtime::update_of(work, train_.program, *ranks_, rank, number);
       ranks_->executor(rank).enqueue_update(train_.program, update);
     });
+    has_sums_ = false;
   }
 
   std::vector<StepResult> train(std::span<const StepInput> inputs, const UpdateWork& work) {
@@ -142,15 +149,15 @@ class Pipeline::Impl {
     parameters_.step_ = &step;
     parameters_.ranks_ = plan_.ranks();
     parameters_.in_schedule_ = plan::validates(train_.program);
-    parameters_.entries_ = runtime::list_parameters(model_, plan_.stages);
+    parameters_.entries_ = runtime::list_parameters(copies(), plan_.stages);
   }
 
-  void add_ties() {
-    for (const nn::Tie& tie : model_.ties()) {
-      for (int rank = 0; rank < ranks_->count(); ++rank) {
-        ranks_->executor(rank).add_tie(runtime::ends_on(rank, tie, parameters_.entries_));
-      }
+  std::vector<nn::Model*> copies() {
+    std::vector<nn::Model*> copies = {&model_};
+    if (second_copy_) {
+      copies.push_back(&*second_copy_);
     }
+    return copies;
   }
 
   void check_step(const Batch& batch) const {
@@ -173,6 +180,7 @@ class Pipeline::Impl {
 
   std::vector<StepResult> train_in_a_row(std::span<const StepInput> inputs,
                                          const UpdateWork& work) {
+    keep_sums_once();
     std::vector<plan::Step> steps;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       steps.push_back(make_step(*inputs[i].batch, i));
@@ -181,6 +189,7 @@ class Pipeline::Impl {
     ranks_->run([&](int rank) {
       done[rank] = runtime::train_in_a_row(*ranks_, rank, train_, steps, work);
     });
+    has_sums_ = false;
     ranks_->end_steps();
     collect_timeline();
     std::vector<StepResult> results;
@@ -231,7 +240,18 @@ class Pipeline::Impl {
     ranks_->end_steps();
   }
 
+  // After a step, what is tied has the same sum at all its ends.  Where another step comes before
+  // an update, only the first end may keep it, or it would count again.
+  void keep_sums_once() {
+    if (std::exchange(has_sums_, true)) {
+      ranks_->on_each_rank([this](RankContext& context) {
+        runtime::forget_tied_gradients(context, parameters_.entries_);
+      });
+    }
+  }
+
   std::vector<float> losses_of(const Batch& batch, std::size_t ahead) {
+    keep_sums_once();
     // CUDA loads kernels and cuBLASLt chooses algorithms in the first step: no work for a graph.
     if (options_.cuda_graph && std::exchange(had_a_step_, true)) {
       return graph_.run(*ranks_, train_, batch, options_.seed);
@@ -250,11 +270,13 @@ class Pipeline::Impl {
   nn::Model model_;
   Plan plan_;
   PipelineOptions options_;
-  std::optional<plan::Recomputing> recomputing_;  // as the plan has it
+  std::optional<nn::Model> second_copy_;       // if the schedule has two
+  std::deque<plan::Recomputing> recomputing_;  // of every copy, as the plan has it
   plan::Job train_;
   std::map<std::pair<int, bool>, plan::Job> forward_jobs_;  // by micro-batches, with loss
   ParameterSet parameters_;
   Timeline timeline_;
+  bool has_sums_ = false;  // of a step, with no update since
   bool had_a_step_ = false;
   runtime::StepGraph graph_;
   std::optional<runtime::Ranks> ranks_;  // last: they use all of the above

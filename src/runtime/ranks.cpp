@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <exception>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "plan/copies.h"
 
 namespace lockflight::runtime {
 namespace {
@@ -25,15 +27,22 @@ bool is_cause(const RankThreads::Failure& failure) {
 
 }  // namespace
 
-Ranks::Ranks(World& world, nn::Model& model, const std::vector<StagePlan>& stages)
+Ranks::Ranks(World& world, const std::vector<nn::Model*>& copies,
+             const std::vector<StagePlan>& stages)
     : world_(world), blocks_(world.ranks()), threads_(world) {
+  const std::size_t parts = stages.size() / copies.size();
   for (int rank = 0; rank < world.ranks(); ++rank) {
+    // The last stages of two copies lie on two ranks.
+    const nn::Model& copy = *copies[stages.back().rank == rank ? copies.size() - 1 : 0];
     executors_.push_back(
-        std::make_unique<plan::Executor>(world.device(rank), world.transport(rank), model.loss()));
+        std::make_unique<plan::Executor>(world.device(rank), world.transport(rank), copy.loss()));
+    for (plan::TiedParameters& tie : plan::tied_parameters(copies, stages, rank)) {
+      executors_.back()->add_tie(std::move(tie));
+    }
   }
-  const std::span<nn::NamedLayer> layers = model.layers();
   for (std::size_t number = 0; number < stages.size(); ++number) {
     const StagePlan& stage = stages[number];
+    const std::span<nn::NamedLayer> layers = copies[number / parts]->layers();
     executor(stage.rank)
         .add_stage(static_cast<int>(number),
                    plan::Stage(layers.subspan(stage.first_layer, stage.layers), stage.first_layer));

@@ -21,9 +21,10 @@ namespace lockflight::runtime {
 /// Calls come from one thread, but where something else is said.
 class Ranks {
  public:
-  /// Every rank's executor gets its stages of the model, which must live as long, as must the jobs,
-  /// steps and parameters that executors are given.
-  Ranks(World& world, nn::Model& model, const std::vector<StagePlan>& stages);
+  /// Every rank's executor gets its stages of the copies of the model, and its ends of what is
+  /// tied. The copies must live as long, as must the jobs, steps and parameters that executors are
+  /// given.
+  Ranks(World& world, const std::vector<nn::Model*>& copies, const std::vector<StagePlan>& stages);
 
   int count() const { return world_.ranks(); }
   Device& device(int rank) { return world_.device(rank); }

@@ -82,7 +82,7 @@ class Reader {
     }
     return {.name = std::move(name),
             .micro_batches = static_cast<int>(micro_batches_),
-            .placement = Placement(std::move(rank_of_stage)),
+            .placement = placement(std::move(rank_of_stage)),
             .rows = std::move(rows_)};
   }
 
@@ -119,8 +119,8 @@ class Reader {
     ++actions_;
   }
 
-  // Each stage runs each micro-batch. This also keeps a file with huge numbers from asking
-  // for huge tables.
+  // Each stage runs each micro-batch, or half of them in two-way placement. This also keeps a file
+  // with huge numbers from asking for huge tables.
   void check_complete() const {
     int expected = 0;
     for (const auto& [stage, place] : place_of_stage_) {
@@ -131,12 +131,44 @@ class Reader {
       ++expected;
     }
     const auto forwards = static_cast<std::uint64_t>(expected) * micro_batches_;
-    if (actions_ < forwards) {
+    if (actions_ < (may_be_two_way() ? forwards / 2 : forwards)) {
       refuse(text_, last_micro_batch_,
              fmt::format("the file has {} actions, but {} stages and the {} micro-batches up to "
                          "this one need {} forwards",
                          actions_, expected, micro_batches_, forwards));
     }
+  }
+
+  // Two stages a row, as in V placement.
+  bool may_be_two_way() const {
+    const auto stages = place_of_stage_.size();
+    return stages == 2 * rows_.size() && rows_.size() % 2 == 0 &&
+           std::ranges::all_of(place_of_stage_, [&](const auto& stage) {
+             const auto number = static_cast<std::size_t>(stage.first);
+             return stage.second.row == 1 + std::min(number, stages - 1 - number);
+           });
+  }
+
+  // Two ways if stages lie so and either copy has its half of the micro-batches: in one chain every
+  // stage would have all of them.
+  Placement placement(std::vector<int> rank_of_stage) const {
+    Placement chain(std::move(rank_of_stage));
+    if (!may_be_two_way() || micro_batches_ % 2 != 0) {
+      return chain;
+    }
+    Placement two_way = Placement::two_way(chain.ranks());
+    const auto micro_batches = static_cast<int>(micro_batches_);
+    for (const std::vector<Cell>& row : rows_) {
+      for (const Cell& cell : row) {
+        for (const Action& action : cell) {
+          if (has_micro_batch(action.kind) &&
+              !two_way.micro_batches_of(action.stage, micro_batches).contains(action.micro_batch)) {
+            return chain;
+          }
+        }
+      }
+    }
+    return two_way;
   }
 
   const std::string_view text_;

@@ -61,4 +61,18 @@ Placement Placement::v(int ranks) {
   return Placement(std::move(rank_of_stage));
 }
 
+Placement Placement::two_way(int ranks) {
+  if (ranks < 2 || ranks % 2 != 0) {
+    throw InvalidArgument(fmt::format(
+        "placement: {} ranks for two ways; there must be 2, 4, 6 or another even number", ranks));
+  }
+  Placement placement = v(ranks);
+  placement.copies_ = 2;
+  return placement;
+}
+
+Placement Placement::first_copy() const {
+  return Placement({rank_of_stage_.begin(), rank_of_stage_.begin() + parts()});
+}
+
 }  // namespace lockflight::schedule

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/schedule/dualpipe.h"
 #include "lockflight/schedule/dualpipev.h"
 #include "lockflight/schedule/eager_1f1b.h"
 #include "lockflight/schedule/forward_only.h"
@@ -109,6 +110,15 @@ constexpr std::array kSchedules = {
                  .v_placement = true,
                  .rounds = 2,
                  .make = dualpipev},
+    ScheduleInfo{.name = "dualpipe",
+                 .description = "two copies of the model, micro-batches down one and up the other",
+                 .idle = "(p/2-1)(tFB+tB-3tW), tFB that of a pair, if tF = tI = tW",
+                 .keeps = "p+1",
+                 .source = "DeepSeek-AI 2024 (arXiv:2412.19437)",
+                 .v_placement = true,
+                 .copies = 2,
+                 .rounds = 2,
+                 .make = dualpipe},
     ScheduleInfo{.name = "forward-only",
                  .description = "forwards alone, for evaluation",
                  .idle = "(p-1)tF",

@@ -38,6 +38,9 @@ void check(const SearchProblem& problem) {
         "one stage and micro-batch, and receives 0 or more ahead",
         stages, problem.micro_batches, problem.receive_ahead));
   }
+  if (problem.placement.copies() != 1) {
+    throw InvalidArgument("search: two copies of the model; orders are searched for one");
+  }
   check_length("times of stages", problem.times.size(), stages, false);
   check_length("transfers forward", problem.forward_transfers.size(), stages - 1, true);
   check_length("transfers backward", problem.backward_transfers.size(), stages - 1, true);

@@ -35,6 +35,14 @@ bool is_end_word(std::string_view word) {
 
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
+std::vector<int> ranks_of(const Placement& placement) {
+  std::vector<int> ranks;
+  for (int stage = 0; stage < placement.stages(); ++stage) {
+    ranks.push_back(placement.rank_of(stage));
+  }
+  return ranks;
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text), lines_(text) {}
@@ -46,6 +54,9 @@ class Reader {
     lines_.next("micro-batches ");
     saved_.schedule.micro_batches = lines_.only_number(1);
     read_placement();
+    if (lines_.next_starts_with("copies ")) {
+      read_copies();
+    }
     if (lines_.next_starts_with("layers ")) {
       read_layers();
     }
@@ -93,13 +104,31 @@ class Reader {
     }
   }
 
+  // One copy needs no line.
+  void read_copies() {
+    lines_.next("copies ");
+    Placement& placement = saved_.schedule.placement;
+    const int ranks = placement.ranks();
+    if (lines_.only_number(1) != 2 || ranks % 2 != 0 ||
+        ranks_of(placement) != ranks_of(Placement::two_way(ranks))) {
+      lines_.refuse(lines_.begin(),
+                    "only two copies of a model are known, one down an even number of ranks and "
+                    "one up again; leave the line out for one copy");
+    }
+    if (saved_.schedule.micro_batches % 2 != 0) {
+      lines_.refuse(lines_.begin(), fmt::format("two copies share the micro-batches, but {} is odd",
+                                                saved_.schedule.micro_batches));
+    }
+    placement = Placement::two_way(ranks);
+  }
+
   void read_layers() {
     std::vector<int>& layers = saved_.choices.layers;
     lines_.next("layers ");
     layers = lines_.numbers(1);
-    const int stages = saved_.schedule.stages();
+    const int stages = saved_.schedule.placement.parts();
     if (std::cmp_not_equal(layers.size(), stages)) {
-      lines_.refuse(lines_.begin(), fmt::format("layers of {} stages, but the placement has {}",
+      lines_.refuse(lines_.begin(), fmt::format("layers of {} stages, but a model has {} here",
                                                 layers.size(), stages));
     }
     if (std::accumulate(layers.begin(), layers.end(), std::int64_t{0}) > kLargest) {
@@ -184,9 +213,10 @@ class Reader {
                                 to_string(action), rank, action.stage,
                                 schedule.placement.rank_of(action.stage)));
     }
-    if (action.micro_batch >= schedule.micro_batches) {
-      lines_.refuse(offset, fmt::format("{} is of no micro-batch among 0 to {}", to_string(action),
-                                        schedule.micro_batches - 1));
+    const auto here = schedule.placement.micro_batches_of(action.stage, schedule.micro_batches);
+    if (!here.contains(action.micro_batch)) {
+      lines_.refuse(offset, fmt::format("{} is of no micro-batch among {} to {}", to_string(action),
+                                        here.begin, here.end - 1));
     }
   }
 
@@ -230,12 +260,13 @@ class Reader {
   // tables.
   void check_complete() const {
     const Schedule& schedule = saved_.schedule;
-    const std::int64_t forwards = std::int64_t{schedule.stages()} * schedule.micro_batches;
+    const int stages = schedule.placement.parts();
+    const std::int64_t forwards = std::int64_t{stages} * schedule.micro_batches;
     if (std::cmp_less(actions_, forwards)) {
       lines_.refuse(text_.size(),
                     fmt::format("the file has {} actions, but {} stages and {} micro-batches "
                                 "need {} forwards",
-                                actions_, schedule.stages(), schedule.micro_batches, forwards));
+                                actions_, stages, schedule.micro_batches, forwards));
     }
   }
 
@@ -246,6 +277,11 @@ class Reader {
   std::string_view end_of_rows_;
   std::size_t end_begins_ = 0;  // in the row of rank 0
 };
+
+std::string text_of(const Placement& placement) {
+  const std::string ranks = fmt::format("placement {}\n", fmt::join(ranks_of(placement), " "));
+  return placement.copies() == 1 ? ranks : fmt::format("{}copies {}\n", ranks, placement.copies());
+}
 
 std::string text_of(const Choices& choices) {
   std::string text;
@@ -268,14 +304,6 @@ std::string text_of(const Choices& choices) {
   return text;
 }
 
-std::vector<int> ranks_of(const Placement& placement) {
-  std::vector<int> ranks;
-  for (int stage = 0; stage < placement.stages(); ++stage) {
-    ranks.push_back(placement.rank_of(stage));
-  }
-  return ranks;
-}
-
 }  // namespace
 
 bool is_text(std::string_view text) { return text.starts_with(kFormat); }
@@ -290,9 +318,9 @@ std::string write_text(const SavedSchedule& saved) {
                     "ASCII characters",
                     schedule.name));
   }
-  std::string text = fmt::format(
-      "{}{}\nname {}\nmicro-batches {}\nplacement {}\n{}", kFormat, kVersion, schedule.name,
-      schedule.micro_batches, fmt::join(ranks_of(schedule.placement), " "), text_of(saved.choices));
+  std::string text =
+      fmt::format("{}{}\nname {}\nmicro-batches {}\n{}{}", kFormat, kVersion, schedule.name,
+                  schedule.micro_batches, text_of(schedule.placement), text_of(saved.choices));
   const std::string_view end = !has_backward(schedule)               ? ""
                                : saved.choices.optimizer_in_schedule ? kInSchedule
                                                                      : kAfterStep;

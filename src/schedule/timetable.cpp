@@ -97,14 +97,15 @@ class Simulation {
   std::vector<Input> inputs_of(const Action& action) const {
     const int stage = action.stage;
     if (action.kind == forward) {
-      return stage == 0 ? std::vector<Input>{}
-                        : std::vector<Input>{{false, stage - 1, action.micro_batch}};
+      return schedule_.placement.begins_copy(stage)
+                 ? std::vector<Input>{}
+                 : std::vector<Input>{{false, stage - 1, action.micro_batch}};
     }
     if (action.kind == weight_gradient) {
       return {{true, stage, action.micro_batch}};
     }
     std::vector<Input> inputs = {{false, stage, action.micro_batch}};
-    if (stage + 1 < schedule_.stages()) {
+    if (!schedule_.placement.ends_copy(stage)) {
       inputs.push_back({true, stage + 1, action.micro_batch});
     }
     return inputs;

@@ -31,6 +31,12 @@ class Validation {
       find("the schedule has {} micro-batches, expected at least 1", schedule_.micro_batches);
       return findings_;
     }
+    if (schedule_.micro_batches % schedule_.placement.copies() != 0) {
+      find(
+          "the schedule has {} micro-batches, which its {} copies of the model cannot share evenly",
+          schedule_.micro_batches, schedule_.placement.copies());
+      return findings_;
+    }
     positions_.assign(kKindsWithMicroBatch * schedule_.stages() * schedule_.micro_batches,
                       kNowhere);
     last_gradient_.assign(schedule_.stages(), Action{});
@@ -81,9 +87,10 @@ class Validation {
       find("rank {}: {} is for programs; lowering places what recomputes", rank, to_string(action));
       return;
     }
-    if (action.micro_batch < 0 || action.micro_batch >= schedule_.micro_batches) {
-      find("rank {}: {} is of no micro-batch among 0 to {}", rank, to_string(action),
-           schedule_.micro_batches - 1);
+    const Placement::Range here = micro_batches_of(action.stage);
+    if (!here.contains(action.micro_batch)) {
+      find("rank {}: {} is of no micro-batch among {} to {}", rank, to_string(action), here.begin,
+           here.end - 1);
       return;
     }
     if (position_of(action) != kNowhere) {
@@ -110,7 +117,8 @@ class Validation {
 
   void check_stage(int stage) {
     using enum ActionKind;
-    for (int micro_batch = 0; micro_batch < schedule_.micro_batches; ++micro_batch) {
+    const Placement::Range here = micro_batches_of(stage);
+    for (int micro_batch = here.begin; micro_batch < here.end; ++micro_batch) {
       const int f = position_of({stage, forward, micro_batch});
       const int i = position_of({stage, input_gradient, micro_batch});
       const int w = position_of({stage, weight_gradient, micro_batch});
@@ -136,6 +144,10 @@ class Validation {
         find_here("W does not come after I");
       }
     }
+  }
+
+  Placement::Range micro_batches_of(int stage) const {
+    return schedule_.placement.micro_batches_of(stage, schedule_.micro_batches);
   }
 
   // In its row, by cells.

@@ -62,11 +62,9 @@ void check_pipeline(const TrainOptions& options) {
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);
   check_stage_options(options);
   if (!is_schedule_file(options.schedule) && !schedule::is_auto(options.schedule)) {
-    const int rounds = schedule::schedule_info(options.schedule).rounds;
-    check_trains(options.schedule, schedule::make_schedule(
-                                       options.schedule, {.micro_batches = std::max(1, rounds),
-                                                          .stages_per_rank = stages_per_rank(
-                                                              options.schedule, options.chunks)}));
+    schedule::PipelineSize size = schedule::schedule_info(options.schedule).least_size();
+    size.stages_per_rank = stages_per_rank(options.schedule, options.chunks);
+    check_trains(options.schedule, schedule::make_schedule(options.schedule, size));
   }
   if (options.chaos_seed && options.streams != "chaos") {
     throw InvalidArgument("--chaos-seed is of use with --streams chaos only");

@@ -56,8 +56,8 @@ schedule::SavedSchedule saved_schedule(const Plan& plan, const nn::Model& model,
                                        bool optimizer_in_schedule) {
   using enum schedule::Choices::Recompute;
   schedule::SavedSchedule saved{.schedule = plan.schedule, .choices = {}};
-  for (const StagePlan& stage : plan.stages) {
-    saved.choices.layers.push_back(stage.layers);
+  for (int part = 0; part < plan.schedule.placement.parts(); ++part) {
+    saved.choices.layers.push_back(plan.stages[part].layers);
   }
   const std::vector<bool> recomputed = plan::recomputed_layers(model, plan.stages);
   for (int layer = 0; std::cmp_less(layer, recomputed.size()); ++layer) {

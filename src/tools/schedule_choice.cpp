@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/schedule/registry.h"
+#include "lockflight/schedule/search.h"
 #include "tools/pipeline_size.h"
 #include "tools/split.h"
 
@@ -49,8 +51,12 @@ void take_choices(PlanOptions& plan, const Options& options, std::int64_t layers
 
 template <typename Options>
 int number_of_stages(const Options& options) {
-  return options.own_schedule ? options.own_schedule->stages()
-                              : options.ranks * stages_per_rank(options.schedule, options.chunks);
+  if (options.own_schedule) {
+    return options.own_schedule->placement.parts();
+  }
+  const int copies =
+      schedule::is_auto(options.schedule) ? 1 : schedule::schedule_info(options.schedule).copies;
+  return options.ranks * stages_per_rank(options.schedule, options.chunks) / copies;
 }
 
 }  // namespace

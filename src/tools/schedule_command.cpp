@@ -83,6 +83,7 @@ nlohmann::json list_as_json() {
                     {"keeps", info.keeps},
                     {"several_stages", info.several_stages},
                     {"v_placement", info.v_placement},
+                    {"copies", info.copies},
                     {"source", info.source}});
   }
   return list;
@@ -155,7 +156,7 @@ std::string as_drawing(const schedule::Schedule& schedule, const Console& consol
              "micro-batches on a rank\n",
              100 * schedule::make_timetable(schedule, usual_times()).idle_share(),
              static_cast<double>(*std::ranges::max_element(kept) * schedule.ranks()) /
-                 schedule.stages());
+                 schedule.placement.parts());
 }
 
 std::string as(std::string_view format, const schedule::SavedSchedule& saved,

@@ -68,8 +68,9 @@ nlohmann::ordered_json as_json(const Schedule& schedule, const Row& row) {
 // it fits the terminal.
 std::string drawing(const Schedule& schedule, const SimulateOptions& options,
                     const SimulatedStep& step, const Console& console) {
-  const auto stages = schedule.placement.stages_of(0).size();
-  const bool even = static_cast<std::size_t>(schedule.stages()) == stages * step.ranks.size();
+  const auto stages = schedule.placement.stages_of(0).size() / schedule.placement.copies();
+  const bool even =
+      static_cast<std::size_t>(schedule.placement.parts()) == stages * step.ranks.size();
   const double unit = std::min({options.forward, options.input_gradient, options.weight_gradient});
   const double width = 2 * static_cast<double>(stages) * step.makespan / unit;
   if (!even || unit == 0 || options.steps > 1 || schedule::is_lowered(schedule) ||

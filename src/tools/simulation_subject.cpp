@@ -108,11 +108,13 @@ Subject named_or_read(const SimulateOptions& options) {
   return {.schedule = std::move(schedule), .program = std::move(program)};
 }
 
-// The options' times are those of a rank, which its stages share equally.
+// The options' times are those of a rank for one micro-batch, which the stages that it goes through
+// share equally.
 plan::StepCosts costs_of(const SimulateOptions& options, const schedule::Placement& placement) {
   plan::StepCosts costs{.link = {.latency = options.transfer}, .host = options.host};
   for (int stage = 0; stage < placement.stages(); ++stage) {
-    const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size());
+    const auto share = static_cast<double>(placement.stages_of(placement.rank_of(stage)).size() /
+                                           placement.copies());
     costs.stages.push_back({.times = {.forward = options.forward / share,
                                       .input_gradient = options.input_gradient / share,
                                       .weight_gradient = options.weight_gradient / share},

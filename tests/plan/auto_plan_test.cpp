@@ -50,7 +50,7 @@ std::size_t most_bytes(const Plan& plan) {
   return std::ranges::max(plan.memory, {}, &RankMemory::arena_bytes).arena_bytes();
 }
 
-// Of all generators with one and two stages a rank that fit.
+// Of all generators with one and two stages a rank and one copy of the model that fit.
 std::vector<Plan> generated(int ranks, PlanOptions options) {
   std::vector<Plan> plans;
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
@@ -59,7 +59,7 @@ std::vector<Plan> generated(int ranks, PlanOptions options) {
       options.stages_per_rank = stages_per_rank;
       try {
         Plan plan = plan_of(ranks, options);
-        if (schedule::has_backward(plan.schedule)) {
+        if (schedule::has_backward(plan.schedule) && info.copies == 1) {
           plans.push_back(std::move(plan));
         }
       } catch (const Error&) {

@@ -156,14 +156,16 @@ TEST(OptimizerInScheduleTest, EveryScheduleIsProvedAndRunsByTheRulesOfASimulatio
         }
         SCOPED_TRACE(std::string(info.name) + " p" + std::to_string(ranks) + " m" +
                      std::to_string(micro_batches));
-        const Program program = lowered(schedule, {{.first = 0, .second = schedule.stages() - 1}});
+        const std::vector<TiedStages> ties = {
+            {.first = 0, .second = schedule.placement.parts() - 1}};
+        const Program program = lowered(schedule, ties);
         EXPECT_EQ(text_of(prove(program)), "");
         EXPECT_EQ(validates(program), schedule::has_backward(schedule));
         const SimulationResult result = ProgramSimulation(program).run();
         EXPECT_TRUE(result.drained);
         EXPECT_THAT(result.races, IsEmpty());
         EXPECT_THAT(result.wrong, IsEmpty());
-        const Program own_order = program_of(with_transfers(schedule), program.ties, kInSchedule);
+        const Program own_order = program_of(with_transfers(schedule), ties, kInSchedule);
         EXPECT_EQ(text_of(prove(own_order)), "");
         EXPECT_EQ(own_order.ranks[0].prologue, 0U);
         EXPECT_EQ(validates(own_order), schedule::has_backward(schedule));

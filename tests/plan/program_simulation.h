@@ -226,23 +226,25 @@ class ProgramSimulation {
   // Runs an action on what its slots hold.
   void compute(int rank, const Instruction& instruction) {
     const auto& [stage, kind, micro_batch] = instruction.action;
-    const int last = program_.placement.stages() - 1;
+    const int parts = program_.placement.stages() / copies();
+    const bool first = stage % parts == 0;
+    const bool last = stage % parts == parts - 1;
     const bool forward = kind == schedule::ActionKind::forward;
     const bool again = kind == schedule::ActionKind::recompute;
     const bool weight = kind == schedule::ActionKind::weight_gradient;
     const bool backward = !forward && !weight && !again;  // to the input
     std::optional<Boundary> input;
     std::optional<Boundary> output;
-    if (forward && stage > 0) {
+    if (forward && !first) {
       input = Boundary{Boundary::Kind::activation, stage - 1, micro_batch};
     }
-    if (forward && stage < last) {
+    if (forward && !last) {
       output = Boundary{Boundary::Kind::activation, stage, micro_batch};
     }
-    if (backward && stage < last) {
+    if (backward && !last) {
       input = Boundary{Boundary::Kind::gradient, stage, micro_batch};
     }
-    if (backward && stage > 0) {
+    if (backward && !first) {
       output = Boundary{Boundary::Kind::gradient, stage - 1, micro_batch};
     }
     std::optional<Boundary> taken;
@@ -266,7 +268,8 @@ class ProgramSimulation {
     }
     if (kind == schedule::ActionKind::backward || weight) {
       int& summed = summed_[stage];
-      if (summed++ != micro_batch || closed_.contains(stage)) {
+      const int begin = stage / parts * micro_batches_of_a_copy();
+      if (begin + summed++ != micro_batch || closed_.contains(stage)) {
         result_.wrong.push_back(name + " is summed out of turn");
       }
     }
@@ -275,9 +278,12 @@ class ProgramSimulation {
     }
   }
 
+  int copies() const { return program_.placement.copies(); }
+  int micro_batches_of_a_copy() const { return program_.micro_batches / copies(); }
+
   // Ties and updates come when all gradients of their stages are summed.
   void close(const Instruction& instruction, int stage) {
-    if (summed_[stage] != program_.micro_batches) {
+    if (summed_[stage] != micro_batches_of_a_copy()) {
       result_.wrong.push_back(to_string(instruction) + " before the last gradient of stage " +
                               std::to_string(stage));
     }
@@ -407,8 +413,16 @@ class ProgramSimulation {
                         (instruction.action.kind == schedule::ActionKind::backward ||
                          instruction.action.kind == schedule::ActionKind::weight_gradient) &&
                         (instruction.action.stage == first || instruction.action.stage == second);
-      const bool reduces =
-          instruction.opcode == Opcode::reduce_tied && instruction.slot == static_cast<int>(tie);
+      bool reduces = false;
+      if (instruction.opcode == Opcode::reduce_tied) {
+        // One over two copies is of all parameters of its stages.
+        const auto [one, other] = program_.ties[instruction.slot];
+        const bool over_copies =
+            copies() == 2 && other == one + program_.placement.stages() / copies();
+        reduces =
+            instruction.slot == static_cast<int>(tie) ||
+            (over_copies && (first == one || first == other || second == one || second == other));
+      }
       const bool updates =
           instruction.opcode == Opcode::gradient_norm || instruction.opcode == Opcode::update ||
           instruction.opcode == Opcode::gradient_sums || instruction.opcode == Opcode::validate;

@@ -23,8 +23,9 @@ TEST(ProveTest, AcceptsEveryLoweredSchedule) {
       const auto schedule = make_schedule(info.name, size);
       for (const bool tied : {false, true}) {
         const Program program = lower(
-            schedule, tied ? std::vector<TiedStages>{{.first = 0, .second = schedule.stages() - 1}}
-                           : std::vector<TiedStages>{});
+            schedule,
+            tied ? std::vector<TiedStages>{{.first = 0, .second = schedule.placement.parts() - 1}}
+                 : std::vector<TiedStages>{});
         EXPECT_EQ(text_of(prove(program)), "")
             << info.name << " p" << size.ranks << " m" << size.micro_batches << " v"
             << size.stages_per_rank << (tied ? " tied" : "");

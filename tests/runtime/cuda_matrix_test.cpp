@@ -13,6 +13,7 @@
 #include "lockflight/schedule/registry.h"
 #include "lockflight/train/optimizer.h"
 #include "runtime/test_models.h"
+#include "runtime/two_sums.h"
 #include "virtual_gpu/control.h"
 
 namespace lockflight {
@@ -35,6 +36,7 @@ struct Case {
   int ranks = 1;
   std::string schedule = "gpipe";
   int stages_per_rank = 1;
+  int copies = 1;  // of the model: with two, gradients are summed in two halves
 };
 
 // With 17 layers there are two stages for each of eight ranks.
@@ -70,6 +72,9 @@ struct Outcome {
 Outcome train(const Case& given, DType dtype, const Streams& streams) {
   World world = test::make_world(given.ranks, streams);
   nn::Model model = model_of(dtype);
+  if (given.ranks == 1 && given.copies == 2) {
+    test::sum_in_halves(model, kMicroBatches);
+  }
   const Plan plan = make_plan(model, world,
                               {.micro_batches = kMicroBatches,
                                .schedule = given.schedule,
@@ -97,7 +102,7 @@ std::vector<Case> cases(int ranks) {
         const auto made =
             info.make({.ranks = ranks, .micro_batches = kMicroBatches, .stages_per_rank = stages});
         if (schedule::has_backward(made)) {
-          cases.push_back({ranks, std::string(info.name), stages});
+          cases.push_back({ranks, std::string(info.name), stages, info.copies});
         }
       } catch (const InvalidArgument&) {  // not of this size
       }
@@ -132,13 +137,14 @@ class CudaMatrixTest : public testing::TestWithParam<Setting> {
   void expect_the_bits_of_one_rank(int ranks) {
     const auto& [streams, dtype] = GetParam();
     const Outcome expected = train({}, dtype, test::plainest(streams));
+    const Outcome in_halves = train({.copies = 2}, dtype, test::plainest(streams));
     int number = ranks;
     for (const Case& given : cases(ranks)) {
       const std::string order = order_of(number++);
       if (virtual_gpu::present()) {
         virtual_gpu::set_order(order);
       }
-      EXPECT_TRUE(train(given, dtype, streams) == expected)
+      EXPECT_TRUE(train(given, dtype, streams) == (given.copies == 1 ? expected : in_halves))
           << given.schedule << " on " << ranks << " ranks with " << given.stages_per_rank
           << " stages each, order " << order;
     }

@@ -79,7 +79,7 @@ TEST_P(OwnScheduleTest, FilesOfGeneratorsTrainToTheBitsOfOneRank) {
         info.make({.ranks = 2,
                    .micro_batches = kMicroBatches,
                    .stages_per_rank = info.several_stages ? 2 : info.usual_stages_per_rank()});
-    if (schedule::has_backward(schedule)) {
+    if (schedule::has_backward(schedule) && info.copies == 1) {
       expect_the_bits_of_one_rank(schedule);
     }
   }

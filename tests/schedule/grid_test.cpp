@@ -66,7 +66,7 @@ TEST(GridTest, AlignsRanksAndMicroBatchesOfSeveralDigits) {
 
 TEST(GridTest, ChangesNoCharacterWhenItIsColoured) {
   for (const ScheduleInfo& info : schedules()) {
-    const Schedule schedule = info.make({.ranks = 3, .micro_batches = 6});
+    const Schedule schedule = info.make({.ranks = 4 - info.copies % 2, .micro_batches = 8});
     const std::string coloured = draw_grid(schedule, {.colour = true});
     EXPECT_NE(coloured.find(info.v_placement ? "\x1b[97;44m0F0 " : "\x1b[97;44mF0 F1 "),
               std::string::npos);
@@ -117,8 +117,9 @@ std::string draw_of(const ScheduleInfo& info) {
   const PipelineSize size{.ranks = 4,
                           .micro_batches = 4 * std::max(1, info.rounds),
                           .stages_per_rank = info.several_stages ? 2 : 0};
-  // That one would only just fit, without gaps.
-  return draw_grid(info.make(size), {.columns = info.name == "interleaved-zb" ? 80 : 95});
+  // Those would only just fit, without gaps.
+  const bool wide = info.name == "interleaved-zb" || info.name == "dualpipe";
+  return draw_grid(info.make(size), {.columns = wide ? 80 : 95});
 }
 
 // The comment that opens a generator's header holds its timetable.

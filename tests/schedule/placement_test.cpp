@@ -27,6 +27,45 @@ TEST(PlacementTest, VGoesDownAndUpAgain) {
   EXPECT_THAT(placement.stages_of(2), ElementsAre(2, 3));
 }
 
+TEST(PlacementTest, IsOneChainInOneCopyOfTheModel) {
+  for (const Placement& placement :
+       {Placement::v(2), Placement({1, 1, 0}), Placement::loop({.ranks = 1})}) {
+    const int last = placement.stages() - 1;
+    EXPECT_EQ(placement.copies(), 1);
+    EXPECT_EQ(placement.parts(), placement.stages());
+    EXPECT_EQ(placement.first_copy(), placement);
+    for (int stage = 0; stage <= last; ++stage) {
+      EXPECT_EQ(placement.begins_copy(stage), stage == 0);
+      EXPECT_EQ(placement.ends_copy(stage), stage == last);
+      const auto [begin, end] = placement.micro_batches_of(stage, 7);
+      EXPECT_EQ(begin, 0);
+      EXPECT_EQ(end, 7);
+    }
+  }
+}
+
+TEST(PlacementTest, TwoWaysAreTwoChainsThatShareTheMicroBatches) {
+  const Placement placement = Placement::two_way(4);
+  EXPECT_NE(placement, Placement::v(4));
+  EXPECT_EQ(placement.copies(), 2);
+  EXPECT_EQ(placement.parts(), 4);
+  EXPECT_EQ(placement.first_copy(), Placement::loop({.ranks = 4}));
+  for (int part = 0; part < 4; ++part) {
+    for (const int copy : {0, 1}) {
+      const int stage = 4 * copy + part;
+      EXPECT_EQ(placement.rank_of(stage), copy == 0 ? part : 3 - part);
+      EXPECT_EQ(placement.copy_of(stage), copy);
+      EXPECT_EQ(placement.part_of(stage), part);
+      EXPECT_EQ(placement.begins_copy(stage), part == 0);
+      EXPECT_EQ(placement.ends_copy(stage), part == 3);
+      for (int micro_batch = 0; micro_batch < 10; ++micro_batch) {
+        EXPECT_EQ(placement.micro_batches_of(stage, 10).contains(micro_batch),
+                  (micro_batch >= 5) == (copy == 1));
+      }
+    }
+  }
+}
+
 TEST(PlacementTest, AnyOtherMapIsGivenAsAList) {
   const Placement placement({1, 1, 0});
   EXPECT_EQ(placement.ranks(), 2);
@@ -43,6 +82,9 @@ TEST(PlacementTest, RefusesWhatIsNoPlacement) {
   EXPECT_THROW(Placement::loop({.ranks = 0}), InvalidArgument);
   EXPECT_THROW(Placement::loop({.ranks = 1, .stages_per_rank = 0}), InvalidArgument);
   EXPECT_THROW(Placement::v(0), InvalidArgument);
+  for (const int ranks : {-2, 0, 1, 3}) {
+    EXPECT_THROW(Placement::two_way(ranks), InvalidArgument) << ranks;
+  }
 }
 
 }  // namespace

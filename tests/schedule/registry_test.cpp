@@ -53,7 +53,23 @@ TEST(RegistryTest, TakesTheUsualStagesPerRankUnlessTold) {
     const Schedule untold = make_schedule(info.name, size);
     size.stages_per_rank = info.usual_stages_per_rank();
     EXPECT_EQ(make_schedule(info.name, size), untold) << info.name;
-    EXPECT_EQ(untold.placement, info.v_placement ? Placement::v(2) : Placement::loop({.ranks = 2}));
+    EXPECT_EQ(untold.placement, info.copies == 2   ? Placement::two_way(2)
+                                : info.v_placement ? Placement::v(2)
+                                                   : Placement::loop({.ranks = 2}));
+  }
+}
+
+TEST(RegistryTest, SaysWhichSizesAScheduleTakes) {
+  for (const ScheduleInfo& info : schedules()) {
+    for (int p = 1; p <= 6; ++p) {
+      for (int m = 1; m <= 14; ++m) {
+        const std::string error = error_of(info.name, {.ranks = p, .micro_batches = m});
+        EXPECT_EQ(info.takes(p, m), error == "no error") << info.name << " p " << p << " m " << m;
+      }
+    }
+    const PipelineSize least = info.least_size();
+    EXPECT_TRUE(info.takes(least.ranks, least.micro_batches)) << info.name;
+    EXPECT_FALSE(info.takes(least.ranks, least.micro_batches - 1) && least.micro_batches > 1);
   }
 }
 
@@ -86,8 +102,8 @@ TEST(RegistryTest, RefusesANumberOfStagesPerRankThatTheScheduleDoesNotHave) {
   for (const ScheduleInfo& info : schedules()) {
     const int usual = info.usual_stages_per_rank();
     for (const int stages : {-1, 1, 2, 3}) {
-      const std::string error =
-          error_of(info.name, {.micro_batches = 2, .stages_per_rank = stages});
+      const std::string error = error_of(
+          info.name, {.ranks = info.copies, .micro_batches = 4, .stages_per_rank = stages});
       if (stages == usual || (info.several_stages && stages > 0)) {
         EXPECT_EQ(error, "no error") << info.name;
       } else {

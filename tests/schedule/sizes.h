@@ -27,7 +27,7 @@ inline std::vector<PipelineSize> sizes_of(const ScheduleInfo& info, int most_ran
   for (int p = 1; p <= most_ranks; ++p) {
     for (const int m : micro_batches) {
       for (const int v : stages_per_rank_of(info, most_stages)) {
-        if (m >= info.rounds * p) {
+        if (info.takes(p, m)) {
           sizes.push_back({.ranks = p, .micro_batches = m, .stages_per_rank = v});
         }
       }

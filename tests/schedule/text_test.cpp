@@ -194,6 +194,19 @@ TEST(TextTest, NamesThePlaceOfANumberThatCannotBe) {
               HasSubstr("line 6, column 11: expected a w"));
 }
 
+TEST(TextTest, TwoCopiesAreSaidAndOnlyWhereTheyCanBe) {
+  const std::string pairs =
+      write_text({.schedule = make_schedule("dualpipe", {2, 4}), .choices = {}});
+  EXPECT_THAT(pairs, HasSubstr("placement 0 1 1 0\ncopies 2\nrank 0: "));
+  EXPECT_EQ(read_text(pairs).schedule.placement, Placement::two_way(2));
+  EXPECT_THAT(error_with(pairs, "copies 2\n", ""), HasSubstr("need 16 forwards"));
+  EXPECT_THAT(error_with(pairs, "copies 2", "copies 1"), HasSubstr("line 5, column 8: only two"));
+  EXPECT_THAT(error_with(pairs, "copies 2", "copies 3"), HasSubstr("line 5, column 8: only two"));
+  EXPECT_THAT(error_with(pairs, "0 1 1 0", "0 1 0 1"), HasSubstr("line 5, column 8: only two"));
+  EXPECT_THAT(error_with(pairs, "batches 4", "batches 5"), HasSubstr("but 5 is odd"));
+  EXPECT_THAT(error_with(pairs, "0F0", "0F2"), HasSubstr("0F2 is of no micro-batch among 0 to 1"));
+}
+
 TEST(TextTest, NamesThePlaceOfAnActionThatCannotBe) {
   EXPECT_THAT(error_with(kPlain, "0F1", "0X1"),
               HasSubstr("line 5, column 13: \"0X1\" is no action: \"X\" is none of the kinds"));

@@ -115,13 +115,30 @@ TEST_P(SameBitsTest, ForEverySchedule) {
   const Result expected = trainer_.train(six);
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     const int stages = info.several_stages ? 2 : info.usual_stages_per_rank();
-    if (info.name != "forward-only" && GetParam().ranks * stages <= 7) {
+    if (info.name != "forward-only" && info.copies == 1 && GetParam().ranks * stages <= 7) {
       Words words = six + ranks() + Words{"--schedule", std::string(info.name)};
       if (info.several_stages) {
         words = words + Words{"--chunks", "2"};
       }
       EXPECT_EQ(trainer_.train(words), expected) << info.name;
     }
+  }
+}
+
+// Two copies of the model sum gradients in another order than one does, but always in the same one.
+TEST_P(SameBitsTest, ForTwoCopiesOfTheModel) {
+  const Words dualpipe =
+      model() + Words{"--schedule", "dualpipe", "--ranks", "2", "--micro-batches", "8"};
+  const Result expected = trainer_.train(dualpipe);
+  if (GetParam().ranks % 2 == 0) {
+    for (const std::string& split : splits_of(GetParam().ranks)) {
+      const Words words = ranks() + Words{"--split", split};
+      EXPECT_EQ(trainer_.train(dualpipe + words), expected) << testing::PrintToString(words);
+    }
+    EXPECT_EQ(trainer_.train(dualpipe + ranks() + Words{"--optimizer-in-schedule"}), expected);
+    EXPECT_EQ(trainer_.train(dualpipe + ranks() +
+                             Words{"--recompute", "always", "--profile", "estimate"}),
+              expected);
   }
 }
 

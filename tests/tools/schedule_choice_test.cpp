@@ -73,7 +73,7 @@ TEST_F(ScheduleChoiceTest, BothDialectsTrainToTheBitsOfOneRankWithAnyKindOfStrea
   const std::string expected = weights_on_one_rank(4);
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     const auto schedule = info.make({.ranks = 2, .micro_batches = 4});
-    if (!schedule::has_backward(schedule)) {
+    if (!schedule::has_backward(schedule) || info.copies > 1) {
       continue;
     }
     for (const auto& dialect : {schedule, with_transfers(schedule)}) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,6 +24,8 @@ struct NamedLayer {
 struct Tie {
   std::string first;   ///< full name, in an earlier layer
   std::string second;  ///< full name, in a later layer
+
+  friend bool operator==(const Tie&, const Tie&) = default;
 };
 
 /// Shapes and types of one row of a batch, without the outermost extent: tokens [T] as i32, say.
@@ -43,6 +46,13 @@ class Model {
   /// Throws InvalidArgument if a name does not exist or the specs differ.
   void tie(Tie tie);
 
+  /// Says how to make the same model once more, for pipelines that hold two copies of it (see
+  /// schedule::dualpipe); gpt2, llama and mlp have said it.
+  void made_by(std::function<Model()> make) { make_ = std::move(make); }
+  /// The same model once more.  Throws InvalidArgument if nothing has said how, or if what comes
+  /// has other layers, parameters or ties.
+  Model again() const;
+
   const RowSpecs& rows() const { return rows_; }
   Loss& loss() const { return *loss_; }
   std::vector<NamedLayer>& layers() { return layers_; }
@@ -59,6 +69,7 @@ class Model {
   std::unique_ptr<Loss> loss_;
   std::vector<NamedLayer> layers_;
   std::vector<Tie> ties_;
+  std::function<Model()> make_;
 };
 
 }  // namespace lockflight::nn

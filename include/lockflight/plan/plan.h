@@ -59,7 +59,8 @@ struct PlanOptions {
   /// In place of those three: a schedule of one's own, of either dialect; one with transfers is run
   /// in its own order.
   std::optional<schedule::Schedule> own_schedule;
-  /// Layers per stage; empty: cut so that the slowest rank is as fast as possible.
+  /// Layers per stage, of one copy of the model; empty: cut so that the slowest rank is as fast as
+  /// possible.
   std::vector<int> split;
   /// Layers that lie on a certain stage, and layers that lie on one stage, whichever.
   std::vector<LayerPin> pins;
@@ -135,7 +136,8 @@ struct Plan {
 
 namespace plan {
 
-/// For every tie of the model the stages that hold its two copies.
+/// For every tie of the model the stages that hold its two ends, in the first copy of the model if
+/// there are two.
 std::vector<TiedStages> tied_stages(const nn::Model& model, const std::vector<StagePlan>& stages);
 
 }  // namespace plan

@@ -71,10 +71,11 @@ class ParameterSet {
   struct Entry {
     nn::Parameter* parameter = nullptr;
     int rank = 0;
-    int tied_to = -1;  ///< the entry that this one is a copy of, or -1
+    int tied_to = -1;  ///< the entry that this one is a copy of, which is none itself, or -1
   };
 
-  /// In the model's order: the same for every partition.
+  /// In the model's order: the same for every partition.  Where the schedule holds two copies of
+  /// the model, those of the second one follow.
   std::span<const Entry> entries() const { return entries_; }
   int ranks() const { return ranks_; }
   /// Whether the plan has the optimizer in the schedule.
@@ -132,7 +133,8 @@ class Pipeline {
  public:
   /// Takes the model over and gives every stage's parameters memory and initial values on its rank.
   /// Waits. Throws InvalidArgument if the plan is for another number of ranks, or if a CUDA graph
-  /// is asked for where a step cannot be captured; PlanError if its program is not proved, or if it
+  /// is asked for where a step cannot be captured, or if the schedule holds two copies of the model
+  /// and nn::Model::again makes none; PlanError if its program is not proved, or if it
   /// was made for another model.
   Pipeline(World& world, nn::Model model, const Plan& plan, const PipelineOptions& options = {});
   ~Pipeline();

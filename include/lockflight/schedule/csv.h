@@ -29,7 +29,9 @@ struct CsvStyle {
 CsvStyle csv_style(std::string_view text);
 
 /// The schedule in a text. A stage lies on the rank in whose row it stands. Rows keep their idle
-/// slots, so write_csv gives the same bytes again; only spaces around cells are dropped.
+/// slots, so write_csv gives the same bytes again; only spaces around cells are dropped. The
+/// placement is two-way if stages lie so and those of either copy have their half of the
+/// micro-batches only.
 ///   name    of the schedule, since the file has none
 /// Throws DataError that names row, cell, line and column as cell_place does: for a cell that is no
 /// action, a stage in two rows or in none, a row without an action, or too few actions for the

@@ -16,13 +16,22 @@ struct ScheduleInfo {
   std::string_view keeps;        // activations of how many micro-batches rank r has at most
   std::string_view source;
   bool several_stages = false;  // whether it takes any number of stages per rank, else it has one
-  bool v_placement = false;     // or two, in V placement
+  bool v_placement = false;     // or two, in V placement, or two-way if there are two copies
   bool groups = false;          // whether it takes PipelineSize::group
-  int rounds = 0;               // it needs so many times p micro-batches
+  int copies = 1;  // of the model, among which ranks and micro-batches are shared out evenly
+  int rounds = 0;  // it needs so many times p micro-batches
   Schedule (*make)(PipelineSize size);
 
   /// As many as a size has that says nothing of them.
   int usual_stages_per_rank() const { return v_placement ? 2 : 1; }
+  /// The fewest ranks and micro-batches that it has.
+  PipelineSize least_size() const {
+    return {.ranks = copies, .micro_batches = copies * (rounds > 0 ? rounds : 1)};
+  }
+  /// Whether it has so many ranks and micro-batches.
+  bool takes(int ranks, int micro_batches) const {
+    return ranks % copies == 0 && micro_batches % copies == 0 && micro_batches >= rounds * ranks;
+  }
 };
 
 /// Every schedule that make_schedule knows, in the order in which a list shows them.

@@ -53,11 +53,12 @@ bool has_backward(const Schedule& schedule);
 /// at once. A forward that no backward follows keeps nothing.
 std::vector<int> peak_activations(const Schedule& schedule);
 
-/// What is wrong with a schedule, one sentence each; empty if nothing is. Every forward runs
-/// once on the rank of its stage, every backward too (as B, or as I and W) or none at all; a
-/// micro-batch's F comes before its I, W and B, its I before its W; and each stage's weight
-/// gradients are in ascending order of micro-batches, since they are summed in that order. Whether
-/// ranks wait for each other in a circle is not asked here: see timetable.h.
+/// What is wrong with a schedule, one sentence each; empty if nothing is. Every forward (in two-way
+/// placement of the micro-batches of the stage's copy) runs once on the rank of its stage, every
+/// backward too (as B, or as I and W) or none at all; a micro-batch's F comes before its I, W and
+/// B, its I before its W; and each stage's weight gradients are in ascending order of
+/// micro-batches, since they are summed in that order. Whether ranks wait for each other in a
+/// circle is not asked here: see timetable.h.
 std::vector<std::string> validate(const Schedule& schedule);
 
 }  // namespace lockflight::schedule

@@ -15,7 +15,9 @@
 //
 //   name        in printable ASCII
 //   placement   the rank of each stage
-//   layers      of each stage; may be missing
+//   copies      2, where the placement holds two copies of the model, as DualPipe's does; the line is
+//               missing for one
+//   layers      of each stage of a copy; may be missing
 //   recompute   never, always, or the numbers of the layers, ascending; may be missing
 //   rank        a row of actions as the CSV has them, transfers and overlapped pairs too; a point
 //               is an idle slot. A rank of a schedule with backwards then adds up the gradients of
@@ -39,7 +41,7 @@ namespace lockflight::schedule {
 struct Choices {
   enum class Recompute : std::uint8_t { unsaid, never, always, listed };
 
-  std::vector<int> layers;  // of each stage; empty: unsaid
+  std::vector<int> layers;  // of each stage of a copy; empty: unsaid
   Recompute recompute = Recompute::unsaid;
   std::vector<int> recomputed;         // with listed: numbers of layers, ascending
   bool optimizer_in_schedule = false;  // false for a schedule without backwards

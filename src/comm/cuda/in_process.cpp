@@ -44,9 +44,9 @@ std::string CudaHub::waiting(int rank) {
   }
   for (auto& [key, group] : groups_) {
     const std::scoped_lock group_lock(group.mutex);
-    for (const auto& post : group.posts) {
-      if (post && post->rank == rank) {
-        waiting.push_back(post->what);
+    for (const auto& posts : group.posts) {
+      if (!posts.empty() && posts.front().rank == rank) {
+        waiting.push_back(posts.front().what);
       }
     }
   }
@@ -182,33 +182,37 @@ void CudaInProcessTransport::all_reduce(Stream& stream, const TensorView& values
   }
   auto& group = hub_->group(members, channel);
   const std::scoped_lock lock(group.mutex);
-  for (const auto& other : group.posts) {
-    if (other && other->view.spec() != values.spec()) {
+  const auto place = std::ranges::find(members, rank_) - members.begin();
+  const std::size_t turn = group.posts[place].size();  // of this rank's sums that are under way
+  for (const auto& theirs : group.posts) {
+    if (theirs.size() > turn && theirs[turn].view.spec() != values.spec()) {
+      const CudaPost& other = theirs[turn];
       const std::string message =
           fmt::format("all_reduce on channel {}: rank {} gives {}, rank {} gives {}", channel,
-                      other->rank, to_string(other->view.spec()), rank_, to_string(values.spec()));
-      hub_->device(other->rank).fail(std::make_exception_ptr(TransportError(message)));
+                      other.rank, to_string(other.view.spec()), rank_, to_string(values.spec()));
+      hub_->device(other.rank).fail(std::make_exception_ptr(TransportError(message)));
       throw TransportError(message);
     }
   }
-  const auto place = std::ranges::find(members, rank_) - members.begin();
-  auto& mine = group.posts[place];
-  mine = std::make_unique<CudaPost>(
+  const CudaPost& mine = group.posts[place].emplace_back(
       post(values, 0,
            fmt::format("all_reduce of {} bytes among ranks [{}] on channel {}", values.bytes(),
                        fmt::join(members, ", "), channel)));
-  if (std::ranges::any_of(group.posts, [](const auto& other) { return other == nullptr; })) {
-    first(queue->stream(), *mine);
+  if (std::ranges::any_of(group.posts, &std::deque<CudaPost>::empty)) {
+    first(queue->stream(), mine);
     return;
   }
-  const auto posts =
-      std::exchange(group.posts, std::vector<std::unique_ptr<CudaPost>>(members.size()));
+  std::vector<CudaPost> posts;
+  for (auto& theirs : group.posts) {
+    posts.push_back(std::move(theirs.front()));
+    theirs.pop_front();
+  }
   add_up(*queue, staging_of(group), posts);
 }
 
 // Chunk by chunk: the sum of the members' values in their order, then back to all of them.
 void CudaInProcessTransport::add_up(cuda::Queue& queue, const TensorView& staging,
-                                    const std::vector<std::unique_ptr<CudaPost>>& posts) {
+                                    const std::vector<CudaPost>& posts) {
   const auto copy = [&](std::byte* to, const cuda::CudaDevice& to_device, const std::byte* from,
                         const cuda::CudaDevice& from_device, std::size_t bytes) {
     cuda::check(cudaMemcpyPeerAsync(to, to_device.number(), from, from_device.number(), bytes,
@@ -216,11 +220,11 @@ void CudaInProcessTransport::add_up(cuda::Queue& queue, const TensorView& stagin
                 "cudaMemcpyPeerAsync");
   };
   for (const auto& post : posts) {
-    if (post->rank != rank_) {
-      cuda::await_signal(queue.stream(), post->ready);
+    if (post.rank != rank_) {
+      cuda::await_signal(queue.stream(), post.ready);
     }
   }
-  const TensorView& values = posts.front()->view;
+  const TensorView& values = posts.front().view;
   const std::size_t element = size_of(values.dtype());
   std::byte* sum = staging.data();
   std::byte* term = sum + kChunkBytes;
@@ -228,20 +232,20 @@ void CudaInProcessTransport::add_up(cuda::Queue& queue, const TensorView& stagin
     const std::size_t bytes = std::min(kChunkBytes, values.bytes() - begin);
     const TensorSpec chunk{{static_cast<std::int64_t>(bytes / element)}, values.dtype()};
     for (const auto& post : posts) {
-      const bool is_first = post == posts.front();
-      copy(is_first ? sum : term, device_, post->view.data() + begin, hub_->device(post->rank),
+      const bool is_first = &post == &posts.front();
+      copy(is_first ? sum : term, device_, post.view.data() + begin, hub_->device(post.rank),
            bytes);
       if (!is_first) {
         cuda::add(queue, TensorView(sum, chunk), TensorView(term, chunk));
       }
     }
     for (const auto& post : posts) {
-      copy(post->view.data() + begin, hub_->device(post->rank), sum, device_, bytes);
+      copy(post.view.data() + begin, hub_->device(post.rank), sum, device_, bytes);
     }
   }
   for (const auto& post : posts) {
-    if (post->rank != rank_) {
-      cuda::set_signal(queue.stream(), post->done);
+    if (post.rank != rank_) {
+      cuda::set_signal(queue.stream(), post.done);
     }
   }
 }

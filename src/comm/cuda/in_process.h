@@ -57,7 +57,7 @@ class CudaHub {
   };
   struct Group {
     std::mutex mutex;
-    std::vector<std::unique_ptr<CudaPost>> posts;  // of the round under way, by member
+    std::vector<std::deque<CudaPost>> posts;  // by member, those of the round under way first
   };
 
   Channel& channel(const ChannelKey& key);
@@ -94,8 +94,7 @@ class CudaInProcessTransport final : public Transport {
                        bool sends) const;
   static void first(cudaStream_t stream, const CudaPost& post);
   void second(cudaStream_t stream, const TensorView& mine, const CudaPost& partner, bool sends);
-  void add_up(cuda::Queue& queue, const TensorView& staging,
-              const std::vector<std::unique_ptr<CudaPost>>& posts);
+  void add_up(cuda::Queue& queue, const TensorView& staging, const std::vector<CudaPost>& posts);
   TensorView staging_of(const CudaHub::Group& group);
 
   std::shared_ptr<CudaHub> hub_;
