@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   try {
     const tools::ScheduleFile file = tools::parse_schedule_file("fuzz", text);
-    if (write_text({.schedule = file.schedule, .choices = file.choices.value()}) != text) {
+    if (schedule::write_text({.schedule = file.schedule, .choices = file.choices.value()}) !=
+        text) {
       std::abort();
     }
     const tools::ScheduleProof proved = tools::prove_schedule(file, false);
