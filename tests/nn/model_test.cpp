@@ -9,6 +9,9 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/nn/gpt2.h"
+#include "lockflight/nn/llama.h"
+#include "lockflight/nn/mlp.h"
 
 namespace lockflight::nn {
 namespace {
@@ -92,6 +95,38 @@ TEST(ModelTest, RefusesTiesThatCannotBe) {
   EXPECT_THAT(tie("a.weight", "a.weight"), testing::HasSubstr("earlier layer first"));
   EXPECT_EQ(tie("a.weight", "c.weight"), "accepted");
   EXPECT_THAT(tie("c.weight", "d.weight"), testing::HasSubstr("tied already"));
+}
+
+TEST(ModelTest, IsMadeOnceMoreAsItWas) {
+  std::vector<Model> models;
+  models.push_back(
+      gpt2({.vocabulary = 5, .context = 4, .layers = 1, .heads = 2, .width = 8, .tied = true}));
+  models.push_back(
+      llama({.vocabulary = 5, .context = 4, .layers = 1, .heads = 2, .width = 8, .hidden = 8}));
+  models.push_back(mlp({.inputs = 2, .hidden = 3, .outputs = 2, .layers = 2}));
+  for (const Model& model : models) {
+    const Model copy = model.again();
+    const auto mine = model.parameters();
+    const auto others = copy.parameters();
+    ASSERT_EQ(mine.size(), others.size());
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      EXPECT_NE(mine[i], others[i]);
+      EXPECT_EQ(mine[i]->name(), others[i]->name());
+      EXPECT_EQ(mine[i]->initial_values(7), others[i]->initial_values(7));
+    }
+    EXPECT_EQ(copy.again().ties(), model.ties());
+  }
+}
+
+TEST(ModelTest, IsMadeOnceMoreOnlyBySomethingThatMakesTheSame) {
+  Model model = model_of({{"a", {2, 3}}});
+  EXPECT_THAT(refusal([&] { model.again(); }), testing::HasSubstr("call made_by"));
+  model.made_by([] { return model_of({{"a", {2, 3}}}); });
+  EXPECT_EQ(model.again().parameter_count(), model.parameter_count());
+  model.made_by([] { return model_of({{"b", {2, 3}}}); });
+  EXPECT_THAT(refusal([&] { model.again(); }), testing::HasSubstr("makes another model"));
+  model.made_by([] { return model_of({{"a", {3, 3}}}); });
+  EXPECT_THAT(refusal([&] { model.again(); }), testing::HasSubstr("makes another model"));
 }
 
 }  // namespace
