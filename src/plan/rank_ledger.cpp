@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "schedule/duration.h"
+
 namespace lockflight::plan {
 
 using schedule::ActionKind;
 
 namespace {
-
-double duration(ActionKind kind, const schedule::StageTimes& times) {
-  switch (kind) {
-    case ActionKind::forward:
-      return times.forward;
-    case ActionKind::input_gradient:
-      return times.input_gradient;
-    case ActionKind::weight_gradient:
-      return times.weight_gradient;
-    default:
-      return times.input_gradient + times.weight_gradient;
-  }
-}
 
 // What is left of all the time beside `busy`.  Sums of times are rounded, so without any idle time
 // it may come out below 0.
@@ -36,7 +25,7 @@ void RankLedger::wait(const EventTime& event) {
 
 double RankLedger::compute(const schedule::Action& action, const StageCosts& costs, double begin,
                            double share) {
-  const double time = duration(action.kind, costs.times) * share;
+  const double time = schedule::duration(action.kind, costs.times) * share;
   const double end = begin + time;
   if (!std::exchange(started_, true)) {
     rank_.begin = begin;
