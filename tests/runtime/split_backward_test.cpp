@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -106,8 +107,17 @@ TimelineSpan span_of(const Timeline& timeline, int rank, const std::string& acti
   return found == timeline.spans.end() ? TimelineSpan{} : *found;
 }
 
+// All but the one in which a single thread may take W first although I can be sent.
+std::vector<Streams> all_but_chaos_on_one_thread() {
+  std::vector<Streams> all = test::all_streams();
+  std::erase_if(all, [](const Streams& streams) {
+    return streams.chaos_seed && streams.mode == StreamMode::worker;
+  });
+  return all;
+}
+
 class SplitBackwardTest : public testing::TestWithParam<Streams> {};
-INSTANTIATE_TEST_SUITE_P(On, SplitBackwardTest, testing::ValuesIn(test::all_streams()),
+INSTANTIATE_TEST_SUITE_P(On, SplitBackwardTest, testing::ValuesIn(all_but_chaos_on_one_thread()),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(SplitBackwardTest, AnInputGradientIsUsedBeforeTheWeightGradientsBehindItAreDone) {
