@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "schedule/duration.h"
+
 namespace lockflight::plan {
 
 using schedule::ActionKind;
@@ -11,20 +13,12 @@ namespace {
 
 // `ahead`: an R has done a part of it.
 double duration(ActionKind kind, const StageCosts& costs, bool ahead) {
-  const schedule::StageTimes& times = costs.times;
-  const double input_gradient = times.input_gradient - (ahead ? costs.recompute : 0);
-  switch (kind) {
-    case ActionKind::forward:
-      return times.forward;
-    case ActionKind::input_gradient:
-      return input_gradient;
-    case ActionKind::weight_gradient:
-      return times.weight_gradient;
-    case ActionKind::recompute:
-      return costs.recompute;
-    default:
-      return input_gradient + times.weight_gradient;
+  if (kind == ActionKind::recompute) {
+    return costs.recompute;
   }
+  schedule::StageTimes times = costs.times;
+  times.input_gradient -= ahead ? costs.recompute : 0;
+  return schedule::duration(kind, times);
 }
 
 bool is_of_one_micro_batch(const schedule::Action& a, const schedule::Action& b) {

@@ -5,19 +5,6 @@
 
 namespace lockflight::schedule {
 
-double duration(ActionKind kind, const StageTimes& times) {
-  switch (kind) {
-    case ActionKind::forward:
-      return times.forward;
-    case ActionKind::input_gradient:
-      return times.input_gradient;
-    case ActionKind::weight_gradient:
-      return times.weight_gradient;
-    default:
-      return times.input_gradient + times.weight_gradient;
-  }
-}
-
 Ways::Ways(const SearchProblem& problem)
     : stages_(problem.placement.stages()),
       crosses_(2 * static_cast<std::size_t>(stages_)),

@@ -7,15 +7,13 @@
 #include <limits>
 #include <vector>
 
+#include "schedule/duration.h"
 #include "schedule/order.h"
 
 namespace lockflight::schedule {
 
 /// What an order that makes ranks wait in a circle takes.
 inline constexpr double kNever = std::numeric_limits<double>::infinity();
-
-/// How long a stage's action takes.
-double duration(ActionKind kind, const StageTimes& times);
 
 /// What passes between neighbouring stages.  Ways are numbered: way s is the output of stage s,
 /// way stages + s the gradient of the input of stage s.

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "lockflight/core/error.h"
+#include "schedule/duration.h"
 
 namespace lockflight::schedule {
 namespace {
@@ -41,21 +42,6 @@ void check_stages(const Schedule& schedule) {
                                     schedule.name, rank, to_string(action), schedule.stages() - 1));
       }
     }
-  }
-}
-
-double duration(const Action& action, const StageTimes& times) {
-  switch (action.kind) {
-    case forward:
-      return times.forward;
-    case input_gradient:
-      return times.input_gradient;
-    case weight_gradient:
-      return times.weight_gradient;
-    case backward:
-      return times.input_gradient + times.weight_gradient;
-    default:
-      return 0;
   }
 }
 
@@ -130,7 +116,7 @@ class Simulation {
       for (const Input& input : inputs_of(action)) {
         begin = std::max(begin, ends_.at(input));
       }
-      time += duration(action, times_[action.stage]);
+      time += duration(action.kind, times_[action.stage]);
     }
     const double end = begin + time;
     for (const Action& action : cell) {

@@ -39,12 +39,6 @@ std::vector<std::string> items_of(std::string_view list) {
   return items;
 }
 
-void check_range(std::string_view name, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most) {
-    throw InvalidArgument(fmt::format("{} is {}; it must be {} to {}", name, value, least, most));
-  }
-}
-
 // Asked of a size that every schedule has.
 bool trains(const schedule::ScheduleInfo& info) {
   return schedule::has_backward(info.make({.ranks = 2, .micro_batches = 4}));

@@ -28,15 +28,9 @@ constexpr std::int64_t kMostRanks = 1024;
 constexpr std::int64_t kMostThreads = 1024;
 constexpr std::int64_t kMostSteps = std::numeric_limits<std::uint32_t>::max();
 
-void check_range(std::string_view name, std::int64_t value, std::int64_t least, std::int64_t most) {
-  if (value < least || value > most) {
-    throw InvalidArgument(fmt::format("{} is {}; it must be {} to {}", name, value, least, most));
-  }
-}
-
 // least <= value <= most, and below a `most` that is only a limit.
-void check_range(std::string_view name, double value, double least, double most,
-                 bool below = false) {
+void check_real(std::string_view name, double value, double least, double most,
+                bool below = false) {
   if (!(value >= least && value <= most) || (below && value == most)) {
     throw InvalidArgument(fmt::format("{} is {}; it must be at least {} and {} {}", name, value,
                                       least, below ? "less than" : "at most", most));
@@ -146,13 +140,19 @@ void check_outputs(const TrainOptions& options) {
 
 }  // namespace
 
+void check_range(std::string_view name, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value < least || value > most) {
+    throw InvalidArgument(fmt::format("{} is {}; it must be {} to {}", name, value, least, most));
+  }
+}
+
 void check(const ModelOptions& model) {
   check_range("--layers", model.layers, 1, kMost);
   check_range("--width", model.width, 1, kMost);
   check_range("--heads", model.heads, 1, kMost);
   check_range("--context", model.context, 1, kMost);
   check_range("--vocabulary", model.vocabulary, 0, kMost);
-  check_range("--dropout", model.dropout, 0, 1, true);
+  check_real("--dropout", model.dropout, 0, 1, true);
   if (model.width % model.heads != 0) {
     throw InvalidArgument(
         fmt::format("--heads {} do not divide --width {}; each head takes the same "
@@ -168,11 +168,11 @@ void check(const UpdateOptions& update) {
   check_range("--steps", update.steps, 1, kMostSteps);
   check_range("--micro-batches", update.micro_batches, 1, kMost);
   check_range("--micro-batch-rows", update.micro_batch_rows, 1, kMost);
-  check_range("--clip", update.clip, 0, std::numeric_limits<float>::max());
-  check_range("--weight-decay", update.decay(), 0, 1);
-  check_range("--beta1", update.beta1, 0, 1, true);
-  check_range("--beta2", update.beta2, 0, 1, true);
-  check_range("--momentum", update.momentum, 0, 1, true);
+  check_real("--clip", update.clip, 0, std::numeric_limits<float>::max());
+  check_real("--weight-decay", update.decay(), 0, 1);
+  check_real("--beta1", update.beta1, 0, 1, true);
+  check_real("--beta2", update.beta2, 0, 1, true);
+  check_real("--momentum", update.momentum, 0, 1, true);
   update.learning_rates().check();
 }
 
@@ -207,7 +207,7 @@ void check(const SampleOptions& options) {
     throw InvalidArgument("sample: --checkpoint DIR is missing; train writes one");
   }
   check_range("--bytes", options.bytes, 1, kMost);
-  check_range("--temperature", options.temperature, 0, 100);
+  check_real("--temperature", options.temperature, 0, 100);
   check_range("--top-k", options.top_k, 0, kMost);
   check_range("--ranks", options.ranks, 1, kMostRanks);
   check_range("--threads-per-rank", options.threads_per_rank, 1, kMostThreads);

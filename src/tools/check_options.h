@@ -2,6 +2,9 @@
 
 #pragma once
 
+#include <cstdint>
+#include <string_view>
+
 #include "tools/plan_options.h"
 #include "tools/sample_options.h"
 #include "tools/train_options.h"
@@ -15,6 +18,9 @@ void check(const SampleOptions& options);
 void check(const PlanCommandOptions& options);
 void check(const ModelOptions& model);
 void check(const UpdateOptions& update);
+
+/// Throws unless least <= value <= most.  `name` is the option's.
+void check_range(std::string_view name, std::int64_t value, std::int64_t least, std::int64_t most);
 
 /// The part of check(TrainOptions) that needs nothing that --resume takes from a checkpoint.
 void check_run(const TrainOptions& options);

@@ -16,6 +16,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/nn/mlp.h"
 #include "lockflight/train/optimizer.h"
+#include "runtime/planted_fault.h"
 #include "runtime/test_models.h"
 #include "virtual_gpu/control.h"
 
@@ -124,17 +125,7 @@ struct Training {
 // What a step throws when the nth call fails; empty if it throws nothing.
 std::string failure_of(const Streams& streams, const Fault& fault, std::int64_t nth) {
   Training training(streams);
-  virtual_gpu::fail_call(fault.function, nth, fault.code);
-  std::string failure;
-  try {
-    training.step();
-  } catch (const DeviceError& error) {
-    failure = error.what();
-  } catch (const TransportError& error) {
-    failure = error.what();
-  }
-  virtual_gpu::clear_faults();
-  return failure;
+  return test::failure_with(fault.function, nth, fault.code, [&] { training.step(); });
 }
 
 std::int64_t calls_of_a_step(const Streams& streams, const std::string& function) {

@@ -11,6 +11,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/train/optimizer.h"
+#include "runtime/planted_fault.h"
 #include "runtime/test_models.h"
 #include "virtual_gpu/control.h"
 
@@ -222,17 +223,7 @@ std::string failure_of(int step, const std::string& function, int code) {
   for (int i = 1; i < step; ++i) {
     training.step();
   }
-  virtual_gpu::fail_call(function, 1, code);
-  std::string failure;
-  try {
-    training.step();
-  } catch (const DeviceError& error) {
-    failure = error.what();
-  } catch (const TransportError& error) {
-    failure = error.what();
-  }
-  virtual_gpu::clear_faults();
-  return failure;
+  return test::failure_with(function, 1, code, [&] { training.step(); });
 }
 
 TEST_P(CudaGraphTest, AFailureWhileItIsLaunchedNamesTheRank) {

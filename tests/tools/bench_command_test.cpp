@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 #include <sstream>
+#include <thread>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -177,6 +178,9 @@ TEST_P(BenchTest, SaysWhatItRanOn) {
   EXPECT_EQ(results()["canary"].is_null(), cuda);
   if (!cuda) {
     EXPECT_EQ(results()["canary"]["samples"].size(), kRounds);
+    // As many as the ranks use, where there are so many.
+    EXPECT_EQ(results()["canary"]["cores"],
+              std::clamp(std::thread::hardware_concurrency(), 1U, 2U));
   }
 }
 
