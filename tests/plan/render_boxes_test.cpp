@@ -22,6 +22,8 @@ namespace {
 
 using schedule::ActionKind;
 using schedule::Schedule;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr unsigned kRandomSchedules = 5;
@@ -114,7 +116,7 @@ TEST(RenderBoxesTest, ARecomputationIsAWhiteBoxWithTheDashedOutlineOfAForward) {
   for (StageCosts& stage : costs.stages) {
     stage.recompute = 0.75;
   }
-  const auto schedule = make_schedule("1f1b", {.ranks = 3, .micro_batches = 4});
+  const auto schedule = schedule::make_schedule("1f1b", {.ranks = 3, .micro_batches = 4});
   const Rendered rendered = render(schedule, costs, {}, {}, {.recomputes = {true, true, true}});
   expect_sound(rendered);
   expect_boxes_of_computes(rendered);
@@ -220,8 +222,8 @@ TEST(RenderBoxesTest, ShowsUpdatesAndSumsOfTiedGradients) {
                        line.top, line.height, "#000000"),
               1U);
   }
-  EXPECT_THAT(rendered.svg, ::testing::HasSubstr(">update<"));
-  EXPECT_THAT(rendered.svg, ::testing::HasSubstr(">tied sum<"));
+  EXPECT_THAT(rendered.svg, HasSubstr(">update<"));
+  EXPECT_THAT(rendered.svg, HasSubstr(">tied sum<"));
 }
 
 }  // namespace
