@@ -214,7 +214,7 @@ class Reader {
                                 schedule.placement.rank_of(action.stage)));
     }
     const auto here = schedule.placement.micro_batches_of(action.stage, schedule.micro_batches);
-    if (!here.contains(action.micro_batch)) {
+    if (has_micro_batch(action.kind) && !here.contains(action.micro_batch)) {
       lines_.refuse(offset, fmt::format("{} is of no micro-batch among {} to {}", to_string(action),
                                         here.begin, here.end - 1));
     }
