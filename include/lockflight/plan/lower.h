@@ -45,18 +45,17 @@ struct LowerOptions {
 ///   - the parts of an overlapped pair start when the inputs of both are there, the forward on
 ///     stream 0 and the backward on a compute stream of its own, and what follows waits for both;
 ///     what a part makes is sent when that part is over;
-///   - where options.recomputes marks a stage whose gradient comes from another rank, an R stands
-///   in
-///     front of the wait for that gradient, and so runs while it is on its way; behind all that the
-///     backward waits for otherwise, so that memory changes hands in the same order as without; in
-///     an overlapped pair the backward recomputes by itself, beside the forward;
+///   - where options.recomputes marks a stage whose gradient comes from another rank, an R runs
+///     while that is on its way: it stands in front of the wait for it, and behind all else that
+///     the backward waits for, so that memory changes hands in the same order as without; in an
+///     overlapped pair the backward recomputes by itself, beside the forward;
 ///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
 ///     norm of all gradients and the update, or with what options.optimizer says.
 /// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.
 /// Throws InvalidArgument if receive_ahead is negative or recomputes has not one mark for each
-/// stage; PlanError, with all findings, if the
-/// schedule is not valid or not made of F, I, W and B; if its order makes ranks wait for each other
-/// in a circle; or if the two ends of an edge use it in different orders.
+/// stage; PlanError, with all findings, if the schedule is not valid or not made of F, I, W and B;
+/// if its order makes ranks wait for each other in a circle; or if the two ends of an edge use it
+/// in different orders.
 Program lower(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
               const LowerOptions& options = {});
 

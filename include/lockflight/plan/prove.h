@@ -73,10 +73,10 @@ struct Proof {
 ///   complete   every F, and where the program trains every B, or I and W, once on the rank of its
 ///              stage, after what it needs, from and into the right slots; where the program says
 ///              that a stage recomputes, one R between each F and its I or B on stream 0, and none
-///              elsewhere; weight gradients in
-///              ascending order of micro-batches; every boundary between ranks sent and received
-///              once, both ends of a channel in the same order; ties added up after the last weight
-///              gradient; one norm and one update after all of it; no slot left over
+///              elsewhere; weight gradients in ascending order of micro-batches; every boundary
+///              between ranks sent and received once, both ends of a channel in the same order;
+///              ties added up after the last weight gradient; one norm and one update after all of
+///              it; no slot left over
 ///   deadlock   every stream drains; if not, every circle of streams that wait for each other
 ///   race       see above
 ///   chain      where the optimizer is in the schedule: prologues send only what prologues receive,

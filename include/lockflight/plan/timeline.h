@@ -38,8 +38,8 @@ struct Timeline {
   /// end computes.  They travel from the moment at which both ends have come to the transfer until
   /// both are through.  None without transfers that take time.
   std::optional<double> overlapped_share() const;
-  /// What a host needs to enqueue an F, I, W, B or R with all that belongs to it, on the average; none
-  /// if it was not measured.
+  /// What a host needs to enqueue an F, I, W, B or R with all that belongs to it, on the average;
+  /// none if it was not measured.
   std::optional<double> host_ns_per_action() const;
   /// The spans of one step.
   Timeline of_step(std::uint32_t step) const;
