@@ -42,12 +42,14 @@ struct LowerOptions {
 ///   - the parts of an overlapped pair start when the inputs of both are there, the forward on
 ///     stream 0 and the backward on a compute stream of its own, and what follows waits for both;
 ///     what a part makes is sent when that part is over;
-///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
+///   - tied gradients are added up after a rank's last action, in two-way placement behind the sums
+///     of every part of the model over its two copies; a schedule that trains ends with the
 ///     norm of all gradients and the update, or with what options.optimizer says.
+///   ties   of the model, in two-way placement by the stages of its first copy
 /// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.
-/// Throws InvalidArgument if receive_ahead is negative; PlanError, with all findings, if the
-/// schedule is not valid or not made of F, I, W and B; if its order makes ranks wait for each other
-/// in a circle; or if the two ends of an edge use it in different orders.
+/// Throws InvalidArgument if receive_ahead is negative or a tie is of no such stage; PlanError,
+/// with all findings, if the schedule is not valid or not made of F, I, W and B; if its order makes
+/// ranks wait for each other in a circle; or if the two ends of an edge use it in different orders.
 Program lower(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
               const LowerOptions& options = {});
 
