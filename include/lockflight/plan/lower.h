@@ -49,13 +49,15 @@ struct LowerOptions {
 ///     while that is on its way: it stands in front of the wait for it, and behind all else that
 ///     the backward waits for, so that memory changes hands in the same order as without; in an
 ///     overlapped pair the backward recomputes by itself, beside the forward;
-///   - tied gradients are added up after a rank's last action; a schedule that trains ends with the
+///   - tied gradients are added up after a rank's last action, in two-way placement behind the sums
+///     of every part of the model over its two copies; a schedule that trains ends with the
 ///     norm of all gradients and the update, or with what options.optimizer says.
+///   ties   of the model, in two-way placement by the stages of its first copy
 /// Takes time and memory in proportion to the schedule's actions, the time also to its ranks.
-/// Throws InvalidArgument if receive_ahead is negative or recomputes has not one mark for each
-/// stage; PlanError, with all findings, if the schedule is not valid or not made of F, I, W and B;
-/// if its order makes ranks wait for each other in a circle; or if the two ends of an edge use it
-/// in different orders.
+/// Throws InvalidArgument if receive_ahead is negative, recomputes has not one mark for each stage,
+/// or a tie is of no such stage; PlanError, with all findings, if the schedule is not valid or not
+/// made of F, I, W and B; if its order makes ranks wait for each other in a circle; or if the two
+/// ends of an edge use it in different orders.
 Program lower(const schedule::Schedule& schedule, const std::vector<TiedStages>& ties,
               const LowerOptions& options = {});
 

@@ -81,7 +81,8 @@ struct RankProgram {
   std::vector<Instruction> instructions;
 };
 
-/// The stages that hold the two copies of a tied parameter.
+/// The stages that hold the two copies of a tied parameter; or the two of a part of the model, all
+/// of whose parameters are tied, where the placement has two copies of it.
 struct TiedStages {
   int first = 0;
   int second = 0;
@@ -90,7 +91,7 @@ struct TiedStages {
 struct Program {
   int micro_batches = 0;
   schedule::Placement placement;
-  std::vector<TiedStages> ties;
+  std::vector<TiedStages> ties;  ///< parts of a model that is there twice come first
   /// By stage: whether an R stands in front of each of its backwards, but for those on the second
   /// compute stream.  Empty: nowhere.
   std::vector<bool> recomputes;

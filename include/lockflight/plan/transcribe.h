@@ -36,7 +36,7 @@ struct Transcription {
 ///     an overlapped pair nowhere;
 ///   - UNSHARD, RESHARD and REDUCE_GRAD carry no boundary and are left out.
 /// Nothing else is asked: whether the order makes sense is for prove to say.
-///   ties   of the model
+///   ties   of the model, in two-way placement by the stages of its first copy
 ///   text   that the schedule was read from, for the places that messages name; empty: what
 ///          write_csv makes of the schedule
 ///   recomputes   as in LowerOptions
