@@ -13,6 +13,7 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/partition/solve.h"
+#include "lockflight/schedule/timetable.h"
 
 namespace lockflight::plan {
 namespace {
@@ -249,11 +250,58 @@ Split split_folded(const SplitProblem& problem, Recomputation when,
       to_solve, options.recomputed ? listed(*options.recomputed, problem) : recomputable(to_solve));
 }
 
+// What the order takes with this split if transfers take no time.
+double step_seconds(const SplitProblem& problem, const Split& split) {
+  const schedule::Placement& placement = problem.schedule.placement;
+  std::vector<schedule::StageTimes> times(static_cast<std::size_t>(placement.stages()), {0, 0, 0});
+  for (int stage = 0; stage < placement.stages(); ++stage) {
+    const auto part = split.layers_of_stage.begin() + placement.part_of(stage);
+    const int first = std::accumulate(split.layers_of_stage.begin(), part, 0);
+    for (int layer = first; layer < first + *part; ++layer) {
+      const LayerSeconds& seconds = problem.profile.layers[layer].seconds;
+      times[stage].forward += seconds.forward;
+      times[stage].input_gradient +=
+          seconds.input_gradient + (split.recomputed[layer] ? seconds.forward : 0);
+      times[stage].weight_gradient += seconds.weight_gradient;
+    }
+  }
+  return schedule::make_timetable(problem.schedule, times).makespan();
+}
+
+// The best split for ranks with one part each, whatever the memory.
+Split split_part_by_part(const partition::Problem& folded, const std::vector<bool>& recomputed) {
+  partition::Problem apart = folded;
+  const auto parts = static_cast<std::size_t>(folded.stages());
+  apart.ranks.assign(parts, {.memory_bytes = partition::kUnlimited});
+  std::iota(apart.rank_of_stage.begin(), apart.rank_of_stage.end(), 0);
+  apart.links.assign(parts * parts, folded.links.front());
+  Split split = with_recomputed(apart, recomputed);
+  const auto loads = partition::loads_of(folded, split.layers_of_stage, split.recomputed);
+  split.bytes.resize(loads.size());
+  std::ranges::transform(loads, split.bytes.begin(), &partition::Load::bytes);
+  return split;
+}
+
+// With two copies, the sum of a rank's two parts says how fast it works, and each of them how soon
+// the others can begin and end: both kinds of even are tried.
+Split split_for_two_copies(const SplitProblem& problem, Recomputation when,
+                           const std::vector<std::int64_t>& memory) {
+  Split by_rank = split_folded(problem, when, memory);
+  const partition::Problem folded = partition_problem(problem, memory);
+  Split by_part = split_part_by_part(folded, by_rank.recomputed);
+  const bool fits = std::ranges::equal(by_part.bytes, folded.ranks, std::ranges::less_equal(), {},
+                                       &partition::Rank::memory_bytes);
+  return fits && step_seconds(problem, by_part) < step_seconds(problem, by_rank) ? by_part
+                                                                                 : by_rank;
+}
+
 }  // namespace
 
 Split split_layers(const SplitProblem& problem, Recomputation when,
                    const std::vector<std::int64_t>& memory) {
-  Split split = split_folded(problem, when, memory);
+  Split split = problem.schedule.placement.copies() == 1
+                    ? split_folded(problem, when, memory)
+                    : split_for_two_copies(problem, when, memory);
   for (int rank = static_cast<int>(split.bytes.size()); rank < problem.schedule.ranks(); ++rank) {
     split.bytes.push_back(split.bytes[twin_of(rank, problem.schedule)]);
   }
