@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
+#include "lockflight/nn/mlp.h"
 #include "lockflight/train/optimizer.h"
 #include "runtime/optimizer_runs.h"
 
@@ -66,7 +69,8 @@ TEST_P(StepsInARowTest, FollowStepsAndEvaluations) {
   Case given{.clip = 1};
   const auto run = [&](const Case& how, const Streams& streams) {
     Training training(how, streams);
-    Outcome outcome = training.run_row({0.01, 0.02, 0.01});
+    Outcome outcome = training.run_row({0.01, 0.02, 0.03});
+    EXPECT_EQ(training.optimizer().learning_rate(), 0.03F);
     outcome.losses.push_back(training.pipeline().evaluate(test::token_batch(test::kRows, 9)));
     const Outcome steps = training.run(2);
     const Outcome more = training.run_row({0.01});
@@ -102,6 +106,64 @@ TEST_P(StepsInARowTest, EndWithTheStepThatIsRefused) {
       EXPECT_EQ(training.optimizer().updates(), 2);
       for (const auto& [name, gradient] : test::gradients_of(training.pipeline())) {
         EXPECT_THAT(gradient, Each(0.0F)) << name;
+      }
+    }
+  }
+}
+
+// What training a perceptron leaves, with all targets of a step of one value.
+struct Left {
+  std::uint64_t weights = 0;
+  std::uint32_t step = 0;
+  std::int64_t updates = 0;
+  std::string error;
+};
+
+Left trained_to(const std::vector<float>& targets, const Case& given, const Streams& streams) {
+  World world = test::make_world(given.ranks, streams);
+  nn::Model model = nn::mlp({.inputs = 3, .hidden = 4, .outputs = 2, .layers = 3});
+  const Plan plan = make_plan(
+      model, world, {.micro_batches = test::kMicroBatches, .lower = {.optimizer = given.place}});
+  Pipeline pipeline(world, std::move(model), plan);
+  train::AdamW optimizer(pipeline.parameters(), {.clip_norm = given.clip});
+  std::vector<Batch> batches;
+  for (const float target : targets) {
+    HostTensor inputs({{test::kMicroBatches, 3}, DType::f32});
+    HostTensor outputs({{test::kMicroBatches, 2}, DType::f32});
+    std::ranges::fill(inputs.as<float>(), 0.5F);
+    std::ranges::fill(outputs.as<float>(), target);
+    batches.push_back({.inputs = {std::move(inputs)}, .targets = {std::move(outputs)}});
+  }
+  std::vector<StepInput> inputs;
+  for (const Batch& batch : batches) {
+    inputs.push_back({.batch = &batch, .learning_rate = 0.01});
+  }
+  Left left;
+  try {
+    optimizer.train(inputs);
+  } catch (const Error& error) {
+    left.error = error.what();
+  }
+  left.weights = pipeline.weights_hash();
+  left.step = pipeline.step();
+  left.updates = optimizer.updates();
+  return left;
+}
+
+// The steps behind it could update, since their gradients are finite.
+TEST_P(StepsInARowTest, UpdateNothingBehindTheStepThatIsRefused) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float clip : {0.0F, 0.001F}) {
+    const Left expected = trained_to({1}, {.clip = clip}, plainest());
+    EXPECT_EQ(expected.error, "");
+    for (const OptimizerPlace place : {OptimizerPlace::after_step, OptimizerPlace::in_schedule}) {
+      for (const int ranks : {1, 3}) {
+        const Left left = trained_to({1, infinity, 2, 3},
+                                     {.ranks = ranks, .place = place, .clip = clip}, GetParam());
+        EXPECT_THAT(left.error, HasSubstr("at update 2, by that of"));
+        EXPECT_EQ(left.weights, expected.weights) << ranks << " ranks, clip " << clip;
+        EXPECT_EQ(left.step, 1U);
+        EXPECT_EQ(left.updates, 1);
       }
     }
   }
