@@ -6,6 +6,7 @@
 
 #include "lockflight/plan/prove.h"
 #include "lockflight/plan/transcribe.h"
+#include "plan/copies.h"
 #include "plan/memory.h"
 #include "plan/recompute_places.h"
 #include "plan/recomputing.h"
@@ -34,7 +35,7 @@ Plan with_recomputes(const Plan& plan, const std::vector<bool>& places, const Pr
     }
   }
   options.recomputes = places;
-  result.program = program_of(plan.schedule, plan.program.ties, options);
+  result.program = program_of(plan.schedule, ties_of_model(plan.program), options);
   return result;
 }
 
