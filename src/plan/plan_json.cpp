@@ -111,6 +111,18 @@ void check_recomputation(const JsonObject& json, const StagePlan& stage) {
   }
 }
 
+// Ranks add up the gradients of a part's two copies, so they have to agree on what it is.
+void check_copy(const JsonObject& json, const StagePlan& stage, const StagePlan& first) {
+  if (stage.layers != first.layers) {
+    json.refuse("layers",
+                fmt::format("is {}, but the same part has {} in the first copy of the model",
+                            stage.layers, first.layers));
+  }
+  if (stage.recomputed != first.recomputed) {
+    json.refuse("recomputed", "is another list than in the first copy of the model");
+  }
+}
+
 std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Placement& placement) {
   std::vector<StagePlan> stages;
   std::int64_t layer = 0;
@@ -133,6 +145,7 @@ std::vector<StagePlan> read_stages(const JsonObject& file, const schedule::Place
                                       stage.rank, number, placement.rank_of(number)));
     }
     check_recomputation(json, stage);
+    check_copy(json, stage, stages[placement.part_of(number)]);
     layer += stage.layers;
   }
   if (static_cast<int>(stages.size()) != placement.stages()) {

@@ -64,6 +64,26 @@ TEST(PlanJsonTest, KeepsWhatDevicesTakeThemselves) {
             plan.memory[1].workspace_bytes);
 }
 
+TEST(PlanJsonTest, BothCopiesOfAPartAreAlike) {
+  nn::Model model =
+      nn::gpt2({.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16});
+  const std::string good = plan_to_json(make_plan(model, 2,
+                                                  {.micro_batches = 4,
+                                                   .schedule = "dualpipe",
+                                                   .split = {3, 4},
+                                                   .recompute = Recomputation::always}));
+  EXPECT_EQ(plan_to_json(plan_from_json(good)), good);
+  Json cut = Json::parse(good);
+  cut["stages"][2]["layers"] = 4;
+  EXPECT_THAT([&] { plan_from_json(cut.dump()); },
+              ThrowsMessage<DataError>(
+                  HasSubstr("stages[2].layers is 4, but the same part has 3 in the first copy")));
+  Json kept = Json::parse(good);
+  kept["stages"][2]["recomputed"].erase(0);
+  EXPECT_THAT([&] { plan_from_json(kept.dump()); },
+              ThrowsMessage<DataError>(HasSubstr("stages[2].recomputed is another list")));
+}
+
 struct Contradiction {
   std::function<void(Json&)> change;
   std::string sentence;

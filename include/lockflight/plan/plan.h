@@ -49,9 +49,9 @@ struct LayerRange {
 struct PlanOptions {
   MicroBatch micro_batch;
   int micro_batches = 1;
-  /// A name of schedule::schedules(), or "auto": the fastest plan that fits, of all generators and
-  /// of orders that are searched for the stages' times, with one stage a rank, two in a loop or in
-  /// V, or stages_per_rank of them; with a split or pins only as many as these are made for.
+  /// A name of schedule::schedules(), or "auto": the fastest plan that fits, of all generators with
+  /// one copy of the model and of orders searched for the stages' times, with one stage a rank, two
+  /// in a loop or V, or stages_per_rank; with a split or pins only as many as these are made for.
   std::string schedule = "1f1b";
   int stages_per_rank = 0;  ///< 0: as few as the schedule allows
   int group = 0;  ///< micro-batches that go through a rank's stages together; 0: as many as ranks

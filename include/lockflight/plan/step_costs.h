@@ -48,8 +48,8 @@ struct StepCosts {
   /// What an overlapped pair takes, in parts of what its two actions take one after the other.
   double overlap = 1;
   double tied_bytes = 0;  ///< a tied sum takes as long as their transfer, and shares no way
-  /// The same for the sum over the two copies of a part of the model, by part; empty: takes no
-  /// time.
+  /// The same for the sum over the two copies of a part of the model, by part; empty: no
+  /// bytes.
   std::vector<double> copy_bytes;
   /// For the host of a rank to enqueue an action: a compute, send, receive, tied sum, norm or
   /// update, with the events and the memory that belong to it.  It enqueues the whole program in
