@@ -15,7 +15,8 @@
 //
 //   name        in printable ASCII
 //   placement   the rank of each stage
-//   copies      2, where the placement holds two copies of the model, as DualPipe's does; the line is
+//   copies      2, where the placement holds two copies of the model, as DualPipe's does; the line
+//   is
 //               missing for one
 //   layers      of each stage of a copy; may be missing
 //   recompute   never, always, or the numbers of the layers, ascending; may be missing

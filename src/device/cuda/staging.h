@@ -7,8 +7,8 @@
 
 namespace lockflight::cuda {
 
-/// Grows as far as one round of copies needs.  Up to `kKeptBytes` stay for the next round, so that a
-/// step asks for memory once; what the parameters of a large model took goes back.
+/// Grows as far as one round of copies needs.  Up to `kKeptBytes` stay for the next round, so that
+/// a step asks for memory once; what the parameters of a large model took goes back.
 class Staging {
  public:
   static constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
