@@ -15,6 +15,18 @@
 //
 //   name        in printable ASCII
 //   placement   the rank of each stage
+//   copies      2, where the placement holds two copies of the model, as DualPipe's does; for one
+//               the line is missing
+//   layers 4 4 4 3
+//   recompute 2 3 9
+//   rank 0: 0F0 0F1 3F0 3I0 3W0 3F1 3I1 3W1 0I0 0W0 0I1 0W1 TIED NORM UPDATE
+//   rank 1: 1F0 2F0 1F1 2F1 2I0 2W0 1I0 1W0 2I1 2W1 1I1 1W1 TIED NORM UPDATE
+//
+// Words are separated by one space, lines end in a line feed, and every line stands in its place,
+// so there is just one text for everything that can be said.
+//
+//   name        in printable ASCII
+//   placement   the rank of each stage
 //   copies      2, where the placement holds two copies of the model, as DualPipe's does; the line
 //   is
 //               missing for one
