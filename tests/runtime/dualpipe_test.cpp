@@ -283,7 +283,8 @@ TEST(DualPipeInAPipelineTest, TakesTheBytesOfItsPlanAndHoldsParametersTwice) {
       gradients += plan.memory[rank].gradient_bytes;
     }
     std::size_t once = 0;
-    for (const nn::Parameter* parameter : test::tiny_gpt2(true).parameters()) {
+    nn::Model model = test::tiny_gpt2(true);
+    for (const nn::Parameter* parameter : model.parameters()) {
       once += parameter->value_bytes();
     }
     EXPECT_EQ(parameters, 2 * once);
