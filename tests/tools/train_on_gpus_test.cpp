@@ -51,6 +51,15 @@ TEST_P(TrainOnGpusTest, ACudaGraphTrainsToTheSameWeights) {
   EXPECT_THAT(graph.out, HasSubstr("measured nothing"));
 }
 
+TEST_P(TrainOnGpusTest, AnOrderThatWasSearchedTrainsToTheSameWeights) {
+  if (cuda_support().devices.size() < 2) {
+    GTEST_SKIP() << "needs two GPUs";
+  }
+  const Words words = {"--profile", "estimate", "--dropout", "0.1"};
+  const Outcome searched = train(words + Words{"--ranks", "2", "--schedule", "auto"});
+  EXPECT_EQ(weights(searched), weights(train(words + Words{"--ranks", "1"})));
+}
+
 TEST_P(TrainOnGpusTest, ACudaGraphIsRefusedWithDropout) {
   const Outcome refused = train({"--cuda-graph", "--dropout", "0.1"});
   EXPECT_EQ(refused.exit_code, 64);
