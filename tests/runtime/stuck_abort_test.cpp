@@ -65,16 +65,17 @@ class StuckAbortTest : public testing::TestWithParam<DeviceKind> {
 
 INSTANTIATE_TEST_SUITE_P(On, StuckAbortTest, testing::Values(DeviceKind::cuda), test::backend_name);
 
+// The virtual GPU may report, before the process ends, that nothing there can run any more.
 TEST_P(StuckAbortTest, OneErrorSaysSoAndTheProcessEnds) {
   EXPECT_EXIT(
       fail_with_stuck_aborts(1), testing::ExitedWithCode(kSaidSo),
       "TransportError: rank [01], action [0-9]+ [^\n]*the launch of [^\n]*; and NCCL did not "
-      "come back from ending what was under way: end this process[^\n]*\nis stuck");
+      "come back from ending what was under way: end this process.*\nis stuck");
 }
 
 TEST_P(StuckAbortTest, WhicheverRankIsStuck) {
   EXPECT_EXIT(fail_with_stuck_aborts(6), testing::ExitedWithCode(kSaidSo),
-              "TransportError: [^\n]*; and NCCL did not come back[^\n]*\nis stuck");
+              "TransportError: [^\n]*; and NCCL did not come back.*\nis stuck");
 }
 
 TEST_P(StuckAbortTest, AnAbortThatComesBackIsNotMentioned) {
