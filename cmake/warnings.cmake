@@ -6,12 +6,7 @@ set(lockflight_cxx_options -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-s
 set(lockflight_cuda_options -std=c++20 -Xptxas=--warn-on-spills
                             "$<$<BOOL:${LOCKFLIGHT_WERROR}>:SHELL:-Werror all-warnings>")
 
-# ASan stops at every bad address; asking for null and the size of objects before each access adds nothing to that, and
-# doubles the time that gcc takes.
 set(lockflight_sanitizer_options -fsanitize=${LOCKFLIGHT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-if(LOCKFLIGHT_SANITIZE MATCHES "address.*undefined")
-  list(APPEND lockflight_sanitizer_options -fno-sanitize=null,object-size)
-endif()
 
 function(lockflight_compile_options target)
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${lockflight_cxx_options}>"
@@ -22,10 +17,17 @@ function(lockflight_compile_options target)
   endif()
 endfunction()
 
+# What fuzz targets are guided by: which lines of it have run.
+function(lockflight_fuzzed target)
+  if(LOCKFLIGHT_FUZZ)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+  endif()
+endfunction()
+
 # For what is compiled more often than it computes: tests and the command.  Their files include much and run briefly, so
 # optimising them takes longer than it saves; what is released is optimised nevertheless.
 set(lockflight_quick_options -O1 -g1)
-if(LOCKFLIGHT_SANITIZE MATCHES "address")
+if(LOCKFLIGHT_SANITIZE)
   set(lockflight_quick_options -O0 -g1)
 endif()
 

@@ -13,7 +13,7 @@ namespace {
 
 // What is kept.
 constexpr std::size_t kTokens = 0;
-constexpr std::size_t kDy = 1;
+constexpr std::size_t kEmbeddingDy = 1;
 
 }  // namespace
 
@@ -47,7 +47,7 @@ Tensor Embedding::backward_input(Context& context, Tensor dy, Saved& saved) {
 }
 
 void Embedding::backward_weight(Context& context, Saved& saved) {
-  ops::embedding_backward(context.stream(), tokens_.grad(), positions_.grad(), saved[kDy],
+  ops::embedding_backward(context.stream(), tokens_.grad(), positions_.grad(), saved[kEmbeddingDy],
                           saved[kTokens]);
 }
 

@@ -9,8 +9,8 @@ namespace lockflight::nn {
 namespace {
 
 // What is kept.
-constexpr std::size_t kX = 0;
-constexpr std::size_t kDy = 1;
+constexpr std::size_t kHeadX = 0;
+constexpr std::size_t kHeadDy = 1;
 
 }  // namespace
 
@@ -26,14 +26,14 @@ Tensor Head::forward(Context& context, Tensor x, Saved& saved) {
 }
 
 Tensor Head::backward_input(Context& context, Tensor dy, Saved& saved) {
-  Tensor dx = context.empty(saved[kX].spec());
+  Tensor dx = context.empty(saved[kHeadX].spec());
   ops::matmul(context.stream(), dx, dy, weight_.compute());
   saved.keep(std::move(dy));
   return dx;
 }
 
 void Head::backward_weight(Context& context, Saved& saved) {
-  ops::matmul(context.stream(), weight_.grad(), saved[kDy], saved[kX],
+  ops::matmul(context.stream(), weight_.grad(), saved[kHeadDy], saved[kHeadX],
               {.transpose_a = true, .accumulate = true});
 }
 

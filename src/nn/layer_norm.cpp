@@ -8,10 +8,10 @@ namespace lockflight::nn {
 namespace {
 
 // What is kept.
-constexpr std::size_t kX = 0;
+constexpr std::size_t kLayerNormX = 0;
 constexpr std::size_t kMean = 1;
-constexpr std::size_t kRstd = 2;
-constexpr std::size_t kDy = 3;
+constexpr std::size_t kLayerNormRstd = 2;
+constexpr std::size_t kLayerNormDy = 3;
 
 }  // namespace
 
@@ -31,15 +31,15 @@ Tensor LayerNorm::forward(Context& context, Tensor x, Saved& saved) {
 
 Tensor LayerNorm::backward_input(Context& context, Tensor dy, Saved& saved) {
   Tensor dx = context.empty(dy.spec());
-  ops::layer_norm_backward_input(context.stream(), dx, dy, saved[kX], saved[kMean], saved[kRstd],
-                                 gain_.value());
+  ops::layer_norm_backward_input(context.stream(), dx, dy, saved[kLayerNormX], saved[kMean],
+                                 saved[kLayerNormRstd], gain_.value());
   saved.keep(std::move(dy));
   return dx;
 }
 
 void LayerNorm::backward_weight(Context& context, Saved& saved) {
-  ops::layer_norm_backward_weight(context.stream(), gain_.grad(), bias_.grad(), saved[kDy],
-                                  saved[kX], saved[kMean], saved[kRstd]);
+  ops::layer_norm_backward_weight(context.stream(), gain_.grad(), bias_.grad(), saved[kLayerNormDy],
+                                  saved[kLayerNormX], saved[kMean], saved[kLayerNormRstd]);
 }
 
 }  // namespace lockflight::nn

@@ -11,8 +11,8 @@ namespace lockflight::nn {
 namespace {
 
 // What is kept.
-constexpr std::size_t kX = 0;
-constexpr std::size_t kDy = 1;
+constexpr std::size_t kLinearX = 0;
+constexpr std::size_t kLinearDy = 1;
 
 }  // namespace
 
@@ -43,17 +43,17 @@ Tensor Linear::forward_onto(Context& context, Tensor x, const TensorView& residu
 }
 
 Tensor Linear::backward_input(Context& context, Tensor dy, Saved& saved) {
-  Tensor dx = context.empty(saved[kX].spec());
+  Tensor dx = context.empty(saved[kLinearX].spec());
   ops::matmul(context.stream(), dx, dy, weight_.compute(), {.transpose_b = true});
   saved.keep(std::move(dy));
   return dx;
 }
 
 void Linear::backward_weight(Context& context, Saved& saved) {
-  ops::matmul(context.stream(), weight_.grad(), saved[kX], saved[kDy],
+  ops::matmul(context.stream(), weight_.grad(), saved[kLinearX], saved[kLinearDy],
               {.transpose_a = true, .accumulate = true});
   if (has_bias_) {
-    ops::column_sum(context.stream(), bias_.grad(), saved[kDy]);
+    ops::column_sum(context.stream(), bias_.grad(), saved[kLinearDy]);
   }
 }
 

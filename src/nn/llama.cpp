@@ -17,7 +17,7 @@
 namespace lockflight::nn {
 namespace {
 
-constexpr double kDeviation = 0.02;
+constexpr double kLlamaDeviation = 0.02;
 
 }  // namespace
 
@@ -36,9 +36,9 @@ Model llama(const LlamaConfig& config) {
                                                         .width = config.width,
                                                         .positions = false,
                                                         .dtype = config.dtype,
-                                                        .weight = normal(kDeviation)}));
+                                                        .weight = normal(kLlamaDeviation)}));
   const Initializer projection =
-      normal(kDeviation / std::sqrt(2.0 * static_cast<double>(config.layers)));
+      normal(kLlamaDeviation / std::sqrt(2.0 * static_cast<double>(config.layers)));
   for (std::int64_t block = 0; block < config.layers; ++block) {
     model.add(fmt::format("blocks.{}.attention", block),
               std::make_unique<LlamaAttentionHalf>(
@@ -47,20 +47,20 @@ Model llama(const LlamaConfig& config) {
                                            .key_value_heads = config.key_value_heads,
                                            .rotary_base = config.rotary_base,
                                            .dtype = config.dtype,
-                                           .weight = normal(kDeviation),
+                                           .weight = normal(kLlamaDeviation),
                                            .projection = projection}));
     model.add(fmt::format("blocks.{}.mlp", block),
               std::make_unique<LlamaMlpHalf>(LlamaMlpHalfConfig{.width = config.width,
                                                                 .hidden = config.hidden,
                                                                 .dtype = config.dtype,
-                                                                .weight = normal(kDeviation),
+                                                                .weight = normal(kLlamaDeviation),
                                                                 .projection = projection}));
   }
   model.add("final_norm", std::make_unique<RmsNorm>(config.width));
   model.add("head", std::make_unique<Head>(HeadConfig{.width = config.width,
                                                       .vocabulary = config.vocabulary,
                                                       .dtype = config.dtype,
-                                                      .weight = normal(kDeviation)}));
+                                                      .weight = normal(kLlamaDeviation)}));
   model.made_by([config] { return llama(config); });
   return model;
 }

@@ -8,8 +8,8 @@
 namespace lockflight::nn {
 namespace {
 
-constexpr std::size_t kNormPart = 0;
-constexpr std::size_t kAttentionPart = 1;
+constexpr std::size_t kLlamaAttentionNormPart = 0;
+constexpr std::size_t kLlamaAttentionPart = 1;
 
 }  // namespace
 
@@ -31,20 +31,21 @@ std::vector<Parameter*> LlamaAttentionHalf::parameters() {
 }
 
 Tensor LlamaAttentionHalf::forward(Context& context, Tensor x, Saved& saved) {
-  Tensor normed = norm_.forward(context, x.share(), saved.inner(kNormPart));
-  return attention_.forward_onto(context, std::move(normed), x, saved.inner(kAttentionPart));
+  Tensor normed = norm_.forward(context, x.share(), saved.inner(kLlamaAttentionNormPart));
+  return attention_.forward_onto(context, std::move(normed), x, saved.inner(kLlamaAttentionPart));
 }
 
 Tensor LlamaAttentionHalf::backward_input(Context& context, Tensor dy, Saved& saved) {
-  Tensor dnormed = attention_.backward_input(context, dy.share(), saved.inner(kAttentionPart));
-  Tensor dx = norm_.backward_input(context, std::move(dnormed), saved.inner(kNormPart));
+  Tensor dnormed = attention_.backward_input(context, dy.share(), saved.inner(kLlamaAttentionPart));
+  Tensor dx =
+      norm_.backward_input(context, std::move(dnormed), saved.inner(kLlamaAttentionNormPart));
   ops::accumulate(context.stream(), dx, dy);
   return dx;
 }
 
 void LlamaAttentionHalf::backward_weight(Context& context, Saved& saved) {
-  attention_.backward_weight(context, saved.inner(kAttentionPart));
-  norm_.backward_weight(context, saved.inner(kNormPart));
+  attention_.backward_weight(context, saved.inner(kLlamaAttentionPart));
+  norm_.backward_weight(context, saved.inner(kLlamaAttentionNormPart));
 }
 
 }  // namespace lockflight::nn

@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::size_t kGateUp = 0;  // what is kept, beside what the parts keep
 
-constexpr std::size_t kNormPart = 0;
+constexpr std::size_t kLlamaMlpNormPart = 0;
 constexpr std::size_t kGateUpPart = 1;
-constexpr std::size_t kProjectionPart = 2;
+constexpr std::size_t kLlamaMlpProjectionPart = 2;
 
 }  // namespace
 
@@ -39,29 +39,30 @@ std::vector<Parameter*> LlamaMlpHalf::parameters() {
 }
 
 Tensor LlamaMlpHalf::forward(Context& context, Tensor x, Saved& saved) {
-  Tensor normed = norm_.forward(context, x.share(), saved.inner(kNormPart));
+  Tensor normed = norm_.forward(context, x.share(), saved.inner(kLlamaMlpNormPart));
   Tensor gate_up = gate_up_.forward(context, std::move(normed), saved.inner(kGateUpPart));
   Tensor hidden = context.empty(with_columns(gate_up.spec(), gate_up.spec().shape.columns() / 2));
   ops::swiglu(context.stream(), hidden, gate_up);
   saved.keep(std::move(gate_up));
-  return projection_.forward_onto(context, std::move(hidden), x, saved.inner(kProjectionPart));
+  return projection_.forward_onto(context, std::move(hidden), x,
+                                  saved.inner(kLlamaMlpProjectionPart));
 }
 
 Tensor LlamaMlpHalf::backward_input(Context& context, Tensor dy, Saved& saved) {
   const Tensor dhidden =
-      projection_.backward_input(context, dy.share(), saved.inner(kProjectionPart));
+      projection_.backward_input(context, dy.share(), saved.inner(kLlamaMlpProjectionPart));
   Tensor gate_up = saved.take(kGateUp);  // becomes its own gradient
   ops::swiglu_backward(context.stream(), gate_up, dhidden, gate_up);
   Tensor dnormed = gate_up_.backward_input(context, std::move(gate_up), saved.inner(kGateUpPart));
-  Tensor dx = norm_.backward_input(context, std::move(dnormed), saved.inner(kNormPart));
+  Tensor dx = norm_.backward_input(context, std::move(dnormed), saved.inner(kLlamaMlpNormPart));
   ops::accumulate(context.stream(), dx, dy);
   return dx;
 }
 
 void LlamaMlpHalf::backward_weight(Context& context, Saved& saved) {
-  projection_.backward_weight(context, saved.inner(kProjectionPart));
+  projection_.backward_weight(context, saved.inner(kLlamaMlpProjectionPart));
   gate_up_.backward_weight(context, saved.inner(kGateUpPart));
-  norm_.backward_weight(context, saved.inner(kNormPart));
+  norm_.backward_weight(context, saved.inner(kLlamaMlpNormPart));
 }
 
 }  // namespace lockflight::nn

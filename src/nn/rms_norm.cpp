@@ -8,9 +8,9 @@ namespace lockflight::nn {
 namespace {
 
 // What is kept.
-constexpr std::size_t kX = 0;
-constexpr std::size_t kRstd = 1;
-constexpr std::size_t kDy = 2;
+constexpr std::size_t kRmsNormX = 0;
+constexpr std::size_t kRmsNormRstd = 1;
+constexpr std::size_t kRmsNormDy = 2;
 
 }  // namespace
 
@@ -27,14 +27,15 @@ Tensor RmsNorm::forward(Context& context, Tensor x, Saved& saved) {
 
 Tensor RmsNorm::backward_input(Context& context, Tensor dy, Saved& saved) {
   Tensor dx = context.empty(dy.spec());
-  ops::rms_norm_backward_input(context.stream(), dx, dy, saved[kX], saved[kRstd], gain_.value());
+  ops::rms_norm_backward_input(context.stream(), dx, dy, saved[kRmsNormX], saved[kRmsNormRstd],
+                               gain_.value());
   saved.keep(std::move(dy));
   return dx;
 }
 
 void RmsNorm::backward_weight(Context& context, Saved& saved) {
-  ops::rms_norm_backward_weight(context.stream(), gain_.grad(), saved[kDy], saved[kX],
-                                saved[kRstd]);
+  ops::rms_norm_backward_weight(context.stream(), gain_.grad(), saved[kRmsNormDy], saved[kRmsNormX],
+                                saved[kRmsNormRstd]);
 }
 
 }  // namespace lockflight::nn

@@ -13,22 +13,22 @@
 namespace lockflight::plan {
 namespace {
 
-using Json = nlohmann::json;
+using ReadJson = nlohmann::json;
 
 // Whole numbers up to here are exact in every reader of JSON, and sums of many of them fit.
 constexpr std::uint64_t kLargestInteger = std::uint64_t{1} << 53;
 
 // Of a value that may be long or contain anything.
-std::string shown(const Json& json) {
-  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+std::string shown(const ReadJson& json) {
+  std::string text = json.dump(-1, ' ', true, ReadJson::error_handler_t::replace);
   constexpr std::size_t kLongest = 40;
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "…";
 }
 
 // "layers[3].seconds.forward"
-std::string to_string(const JsonPath& path, const Json& document) {
+std::string to_string(const JsonPath& path, const ReadJson& document) {
   std::string text;
-  const Json* json = &document;
+  const ReadJson* json = &document;
   for (const std::string& step : path) {
     if (json->is_array()) {
       text += fmt::format("[{}]", step);
@@ -70,15 +70,15 @@ JsonDocument::JsonDocument(std::string_view text, std::string where)
     refuse_at(nul, kNoJson);  // the library would take it for the end
   }
   try {
-    json_ = Json::parse(text);
-  } catch (const Json::parse_error& error) {
+    json_ = ReadJson::parse(text);
+  } catch (const ReadJson::parse_error& error) {
     refuse_at(error.byte == 0 ? 0 : error.byte - 1, kNoJson);
-  } catch (const Json::exception& /*error*/) {
+  } catch (const ReadJson::exception& /*error*/) {
     refuse_at(offset_of(find_overflow(text)), "this number is too large for any key");
   }
   if (const std::string_view key = find_second_key(text); !key.empty()) {
     refuse_at(offset_of(key),
-              fmt::format("an object has the key {} twice; keep one", shown(Json::parse(key))));
+              fmt::format("an object has the key {} twice; keep one", shown(ReadJson::parse(key))));
   }
 }
 
@@ -94,7 +94,7 @@ std::size_t JsonDocument::offset_of(std::string_view part) const {
   return part.empty() ? 0 : static_cast<std::size_t>(part.data() - text_.data());
 }
 
-JsonObject::JsonObject(const JsonDocument& document, const Json& json, JsonPath path)
+JsonObject::JsonObject(const JsonDocument& document, const ReadJson& json, JsonPath path)
     : document_(&document), json_(&json), path_(std::move(path)) {
   if (!json.is_object()) {
     const std::string what = path_.empty() ? "the document" : to_string(path_, document.json());
@@ -120,7 +120,7 @@ void JsonObject::expect_keys(const std::vector<std::string_view>& known) const {
 }
 
 std::string JsonObject::text(const std::string& key) const {
-  const Json& json = at(key);
+  const ReadJson& json = at(key);
   if (!json.is_string()) {
     refuse(key, fmt::format("is {}, expected a text", shown(json)));
   }
@@ -128,7 +128,7 @@ std::string JsonObject::text(const std::string& key) const {
 }
 
 bool JsonObject::boolean(const std::string& key) const {
-  const Json& json = at(key);
+  const ReadJson& json = at(key);
   if (!json.is_boolean()) {
     refuse(key, fmt::format("is {}, expected true or false", shown(json)));
   }
@@ -136,7 +136,7 @@ bool JsonObject::boolean(const std::string& key) const {
 }
 
 double JsonObject::number_between(const std::string& key, double least, double most) const {
-  const Json& json = at(key);
+  const ReadJson& json = at(key);
   const double value = json.is_number() ? json.get<double>() : -1;
   if (!(value >= least && value <= most)) {
     refuse(key,
@@ -146,7 +146,7 @@ double JsonObject::number_between(const std::string& key, double least, double m
 }
 
 std::int64_t JsonObject::integer(const std::string& key, std::int64_t least) const {
-  const Json& json = at(key);
+  const ReadJson& json = at(key);
   const bool fits = json.is_number_unsigned() && json.get<std::uint64_t>() <= kLargestInteger;
   const std::int64_t value = fits ? json.get<std::int64_t>() : -1;
   if (value < least) {
@@ -157,8 +157,8 @@ std::int64_t JsonObject::integer(const std::string& key, std::int64_t least) con
 }
 
 std::vector<std::string> JsonObject::texts(const std::string& key) const {
-  const Json& json = at(key);
-  const auto is_text = [](const Json& element) { return element.is_string(); };
+  const ReadJson& json = at(key);
+  const auto is_text = [](const ReadJson& element) { return element.is_string(); };
   if (!json.is_array() || !std::ranges::all_of(json, is_text)) {
     refuse(key, fmt::format("is {}, expected a list of texts", shown(json)));
   }
@@ -170,7 +170,7 @@ JsonObject JsonObject::object(const std::string& key) const {
 }
 
 std::vector<JsonObject> JsonObject::objects(const std::string& key, std::size_t least) const {
-  const Json& json = at(key);
+  const ReadJson& json = at(key);
   if (!json.is_array() || json.size() < least) {
     refuse(key, fmt::format("is {}, expected a list of at least {} object{}", shown(json), least,
                             least == 1 ? "" : "s"));
@@ -197,7 +197,7 @@ void JsonObject::refuse(const std::string& key, const std::string& reason) const
                     fmt::format("{} {}", to_string(path_of(key), document_->json()), reason));
 }
 
-const Json& JsonObject::at(const std::string& key) const {
+const ReadJson& JsonObject::at(const std::string& key) const {
   const auto found = json_->find(key);
   if (found == json_->end()) {
     refuse(key, "is missing");

@@ -21,7 +21,7 @@ constexpr int kMostRanks = 1024;
 constexpr int kMostTimes = 100000;
 constexpr std::size_t kMostTransfer = std::size_t{4} << 30;
 
-constexpr const char* kFooter =
+constexpr const char* kBenchFooter =
     "Examples:\n"
     "  lockflight bench --ranks 1,2 --schedules gpipe,1f1b --save results.json\n"
     "  lockflight bench --device cuda --model gpt2-124m --dtype bf16 --micro-batches 32\n"
@@ -94,7 +94,7 @@ CLI::App* add_bench(CLI::App& app, BenchOptions& options) {
   CLI::App* bench =
       app.add_subcommand("bench", "Measure steps and transfers, by schedule and number of ranks");
   add_common(*bench);
-  bench->footer(kFooter);
+  bench->footer(kBenchFooter);
   add_published(*bench, options.named, options.named_context);
   add_model(*bench, options.model);
   add_what(*bench, options);

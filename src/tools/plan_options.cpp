@@ -7,7 +7,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kPlanFooter =
     "Examples:\n"
     "  lockflight plan --model gpt3-175b --ranks 64 --micro-batches 128 --memory 80GiB\n"
     "  lockflight plan --layers 6 --width 384 --heads 6 --ranks 2 --device-profile cpu-2core\n"
@@ -18,7 +18,7 @@ constexpr const char* kFooter =
 CLI::App* add_plan(CLI::App& app, PlanCommandOptions& options) {
   CLI::App* plan = app.add_subcommand("plan", "Say what a run will take, without the run");
   add_common(*plan);
-  plan->footer(kFooter);
+  plan->footer(kPlanFooter);
   plan->add_option("--ranks", options.ranks, "Workers, each with one device");
   plan->add_option("--chunks", options.chunks, kChunksHelp);
   plan->add_option("--schedule", options.schedule, kScheduleHelp)->type_name("NAME|FILE");

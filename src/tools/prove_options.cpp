@@ -7,7 +7,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kProveFooter =
     "Example:\n"
     "  lockflight prove schedule.csv --placement v\n"
     "Exit code 0: proved; 65: refused, with the list of what is wrong. A file with computations "
@@ -21,7 +21,7 @@ CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
   CLI::App* prove =
       app.add_subcommand("prove", "Prove that a schedule is complete, cannot deadlock or race");
   add_common(*prove);
-  prove->footer(kFooter);
+  prove->footer(kProveFooter);
   prove->add_option("file", options.file,
                     "What lockflight schedule --out writes, or CSV of "
                     "torch.distributed.pipelining, either dialect");

@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kPlan = "Plan";
 constexpr const char* kTimes = "Times";
 
-constexpr const char* kFooter =
+constexpr const char* kRenderFooter =
     "Examples:\n"
     "  lockflight render 1f1b --ranks 4 --micro-batches 8 -o 1f1b.svg\n"
     "  lockflight render schedule.csv --transfer 0.2 --transfers -o schedule.svg\n"
@@ -39,7 +39,7 @@ std::string given_of(const CLI::App& app, std::initializer_list<std::string> gro
 CLI::App* add_render(CLI::App& app, RenderOptions& options) {
   CLI::App* render = app.add_subcommand("render", "Draw a schedule's timetable as SVG");
   add_common(*render);
-  render->footer(kFooter);
+  render->footer(kRenderFooter);
   render->add_option("-o,--out", options.out, "Where to write it; standard output if not given")
       ->type_name("FILE");
   render->add_flag("--transfers", options.transfers, "Draw every transfer as an arrow");

@@ -7,7 +7,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kSampleFooter =
     "Example:\n"
     "  lockflight sample --checkpoint model --prompt 'Once upon a time' --temperature 0.7 --top-k "
     "40";
@@ -17,7 +17,7 @@ constexpr const char* kFooter =
 CLI::App* add_sample(CLI::App& app, SampleOptions& options) {
   CLI::App* sample = app.add_subcommand("sample", "Let a trained model write");
   add_common(*sample);
-  sample->footer(kFooter);
+  sample->footer(kSampleFooter);
   sample->add_option("--checkpoint", options.checkpoint, "What train has saved")->type_name("DIR");
   sample->add_option("--prompt", options.prompt, "What the text starts with; a newline if empty");
   sample->add_option("--bytes", options.bytes, "How many bytes (tokens) to write");

@@ -7,7 +7,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kScheduleFooter =
     "Examples:\n"
     "  lockflight schedule 1f1b --ranks 4 --micro-batches 8 --format csv\n"
     "  lockflight schedule zb-v --ranks 4 --optimizer-in-schedule --out zb-v.lfs\n"
@@ -18,7 +18,7 @@ constexpr const char* kFooter =
 CLI::App* add_schedule(CLI::App& app, ScheduleOptions& options, bool& json) {
   CLI::App* schedule = app.add_subcommand("schedule", "Print a pipeline schedule");
   add_common(*schedule);
-  schedule->footer(kFooter);
+  schedule->footer(kScheduleFooter);
   schedule->add_option("name", options.name,
                        "Which one, or a file; auto: searched for, with forwards, input and weight "
                        "gradients that take the same time");

@@ -7,7 +7,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kSimulateFooter =
     "Examples:\n"
     "  lockflight simulate interleaved --ranks 4 --micro-batches 8 --chunks 2 --transfer 0.1\n"
     "  lockflight simulate schedule.csv --forward 1 --input-gradient 1.2 --weight-gradient 0.8\n"
@@ -20,7 +20,7 @@ constexpr const char* kFooter =
 CLI::App* add_simulate(CLI::App& app, SimulateOptions& options) {
   CLI::App* simulate = app.add_subcommand("simulate", "Predict what a schedule's step takes");
   add_common(*simulate);
-  simulate->footer(kFooter);
+  simulate->footer(kSimulateFooter);
   add_step(*simulate, options, kUngrouped);
   simulate->add_flag("--json", options.json, "Print a JSON object");
   return simulate;

@@ -9,7 +9,7 @@
 namespace lockflight::tools {
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kTrainFooter =
     "Example:\n"
     "  lockflight train --data input.txt --ranks 2 --schedule 1f1b --layers 6 --width 192 \\\n"
     "    --heads 6 --steps 300 --checkpoint model --trace trace.json --loss-curve loss.svg\n"
@@ -145,7 +145,7 @@ double UpdateOptions::decay() const {
 CLI::App* add_train(CLI::App& app, TrainOptions& options) {
   CLI::App* train = app.add_subcommand("train", "Train a GPT on a text or token file");
   add_common(*train);
-  train->footer(kFooter);
+  train->footer(kTrainFooter);
   train->add_option("--data", options.data, "A text, or uint16 tokens if the name ends in .bin")
       ->type_name("FILE");
   add_model(*train, options.model);

@@ -15,7 +15,7 @@
 namespace lockflight::train {
 namespace {
 
-using Json = nlohmann::json;
+using ReadJson = nlohmann::json;
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 
@@ -25,7 +25,7 @@ class HeaderReader {
   HeaderReader(std::span<const std::byte> file, std::string_view name) : file_(file), name_(name) {}
 
   SafetensorsHeader read() {
-    const Json json = parse(header_bytes());
+    const ReadJson json = parse(header_bytes());
     SafetensorsHeader header;
     header.data_begin = data_begin_;
     for (const auto& [key, value] : json.items()) {
@@ -65,24 +65,24 @@ class HeaderReader {
   }
 
   // JSON lets a key come twice and then keeps one value; here both could be meant.
-  Json parse(std::string_view text) const {
+  ReadJson parse(std::string_view text) const {
     std::vector<std::set<std::string>> keys;
     std::optional<std::string> twice;
-    const auto watch = [&](int, Json::parse_event_t event, Json& value) {
-      if (event == Json::parse_event_t::object_start) {
+    const auto watch = [&](int, ReadJson::parse_event_t event, ReadJson& value) {
+      if (event == ReadJson::parse_event_t::object_start) {
         keys.emplace_back();
-      } else if (event == Json::parse_event_t::object_end) {
+      } else if (event == ReadJson::parse_event_t::object_end) {
         keys.pop_back();
-      } else if (event == Json::parse_event_t::key &&
+      } else if (event == ReadJson::parse_event_t::key &&
                  !keys.back().insert(value.get<std::string>()).second) {
         twice = value.get<std::string>();
       }
       return true;
     };
-    Json json;
+    ReadJson json;
     try {
-      json = Json::parse(text, watch);
-    } catch (const Json::exception& error) {
+      json = ReadJson::parse(text, watch);
+    } catch (const ReadJson::exception& error) {
       refuse(fmt::format("its header is no JSON: {}", error.what()));
     }
     if (!json.is_object()) {
@@ -94,7 +94,7 @@ class HeaderReader {
     return json;
   }
 
-  Metadata metadata(const Json& json) const {
+  Metadata metadata(const ReadJson& json) const {
     Metadata metadata;
     if (!json.is_object()) {
       refuse("__metadata__ is no object");
@@ -108,8 +108,8 @@ class HeaderReader {
     return metadata;
   }
 
-  SafetensorsEntry entry(const std::string& name, const Json& json) const {
-    const auto field = [&](const char* key) -> const Json& {
+  SafetensorsEntry entry(const std::string& name, const ReadJson& json) const {
+    const auto field = [&](const char* key) -> const ReadJson& {
       if (!json.is_object() || !json.contains(key)) {
         refuse(fmt::format("tensor '{}' has no {}", name, key));
       }
@@ -117,7 +117,7 @@ class HeaderReader {
     };
     const DType dtype = read_dtype(name, field("dtype"));
     const Shape shape = read_shape(name, field("shape"), size_of(dtype));
-    const Json& offsets = field("data_offsets");
+    const ReadJson& offsets = field("data_offsets");
     if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
         !offsets[1].is_number_unsigned()) {
       refuse(fmt::format("tensor '{}' has data_offsets {}, expected [begin, end]", name,
@@ -137,7 +137,7 @@ class HeaderReader {
     return {.name = name, .spec = spec, .begin = begin};
   }
 
-  DType read_dtype(const std::string& name, const Json& json) const {
+  DType read_dtype(const std::string& name, const ReadJson& json) const {
     const std::string text = json.is_string() ? json.get<std::string>() : json.dump();
     const auto* const type =
         std::ranges::find(kTypes, text, [](const auto& each) { return each.first; });
@@ -149,7 +149,8 @@ class HeaderReader {
   }
 
   // Only shapes whose bytes could lie in this file, so that no later product overflows.
-  Shape read_shape(const std::string& name, const Json& json, std::uint64_t element_bytes) const {
+  Shape read_shape(const std::string& name, const ReadJson& json,
+                   std::uint64_t element_bytes) const {
     std::vector<std::int64_t> extents;
     bool possible = json.is_array() && json.size() <= Shape::kMaxRank;
     std::uint64_t bytes = element_bytes;

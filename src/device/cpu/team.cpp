@@ -11,7 +11,7 @@ namespace lockflight::cpu {
 namespace {
 
 // Spinning this often takes 20 to 50 µs, about what waking a sleeper costs.
-constexpr int kSpins = 2000;
+constexpr int kTeamSpins = 2000;
 
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -23,7 +23,7 @@ void pause() {
 
 template <class Condition>
 bool spin_until(Condition condition) {
-  for (int spin = 0; spin < kSpins; ++spin) {
+  for (int spin = 0; spin < kTeamSpins; ++spin) {
     if (condition()) {
       return true;
     }

@@ -1,4 +1,4 @@
-// What g++ calls at every access of code that is compiled with -fsanitize=thread.  These take the
+// What g++ and clang call at every access of code that is compiled with -fsanitize=thread.  These take the
 // place of ThreadSanitizer's run-time library, which is not linked to emulated kernels.
 
 #include <algorithm>

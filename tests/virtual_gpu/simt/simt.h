@@ -1,4 +1,4 @@
-// CUDA's device language for g++: included in front of a .cu file (g++ -x c++ -include simt.h), it
+// CUDA's device language for g++ and clang: included in front of a .cu file (g++ -x c++ -include simt.h), it
 // turns kernels into ordinary functions that simt/ runs thread by thread.
 //
 // What there is of the language: threadIdx and its kin, static __shared__ arrays, __syncthreads,
@@ -37,7 +37,7 @@
 
 namespace simt {
 
-// Read past g++'s hooks: where a thread is concerns no other one.
+// Read past the hooks: where a thread is concerns no other one.
 inline uint3 load(const Dimensions& from) {
   uint3 to;
   asm("movl %1, %0" : "=r"(to.x) : "m"(from.x));

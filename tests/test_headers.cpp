@@ -1,0 +1,1 @@
+// Has nothing of its own: this target precompiles the headers of the test programs.
