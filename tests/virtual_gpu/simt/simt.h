@@ -1,5 +1,5 @@
-// CUDA's device language for g++ and clang: included in front of a .cu file (g++ -x c++ -include simt.h), it
-// turns kernels into ordinary functions that simt/ runs thread by thread.
+// CUDA's device language for g++ and clang: included in front of a .cu file (g++ -x c++ -include
+// simt.h), it turns kernels into ordinary functions that simt/ runs thread by thread.
 //
 // What there is of the language: threadIdx and its kin, static __shared__ arrays, __syncthreads,
 // full-mask shuffles and votes, __syncwarp, atomics on 4 and 8 bytes, and the mathematics that
