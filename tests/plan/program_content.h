@@ -124,7 +124,7 @@ class ProgramContent {
       std::swap(taken, content_[{rank, instruction.slot}]);
     }
     const std::string name = schedule::to_string(instruction.action);
-    const auto has_run = [&](const char* letter) {
+    const auto has_run = [&, stage = stage, micro_batch = micro_batch](const char* letter) {
       return ran_.contains(std::to_string(stage) + letter + std::to_string(micro_batch));
     };
     if (taken != input || output.has_value() != (instruction.output >= 0)) {

@@ -164,7 +164,7 @@ TEST(RenderBoxesTest, LeavesOutNumbersWhereBoxesAreTooSmall) {
   expect_sound(rendered);
   const auto [scale, lines] = lines_of(rendered);
   for (const SvgText& text : svg_texts(rendered.root)) {
-    const bool inside = std::ranges::any_of(lines, [&](const RankLine& line) {
+    const bool inside = std::ranges::any_of(lines, [&, scale = scale](const RankLine& line) {
       return text.x > scale.left && text.x < scale.left + scale.width && text.y > line.top &&
              text.y < line.top + line.height;
     });

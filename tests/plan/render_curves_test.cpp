@@ -54,7 +54,7 @@ TEST(RenderCurvesTest, DrawsTransfersWhenTheyAreAskedFor) {
         const RankLine to = lines[span.peer];
         const double y1 = from.top + (down ? from.height : 0);
         const double y2 = to.top + (down ? 0 : to.height);
-        EXPECT_TRUE(std::ranges::any_of(arrows, [&](const auto& arrow) {
+        EXPECT_TRUE(std::ranges::any_of(arrows, [&, scale = scale](const auto& arrow) {
           return std::abs(std::get<0>(arrow) - scale.at(span.begin, rendered.step)) < kRounding &&
                  std::abs(std::get<1>(arrow) - y1) < kRounding &&
                  std::abs(std::get<2>(arrow) - scale.at(span.end, rendered.step)) < kRounding &&
