@@ -85,7 +85,8 @@ HWY_INLINE float max_of(FloatVector v) { return hn::GetLane(hn::MaxOfLanes(float
 
 /// max(low, min(x, high)), but NaN where x is NaN.
 HWY_INLINE FloatVector clamp(FloatVector x, float low, float high) {
-#if HWY_TARGET == HWY_SCALAR  // here Min and Max prefer a number to a NaN; elsewhere they return x
+// Here Min and Max prefer a number to a NaN; elsewhere they return x.
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   x = hn::IfThenElse(hn::Lt(x, constant(low)), constant(low), x);
   return hn::IfThenElse(hn::Gt(x, constant(high)), constant(high), x);
 #else
