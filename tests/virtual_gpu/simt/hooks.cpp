@@ -1,5 +1,5 @@
-// What g++ and clang call at every access of code that is compiled with -fsanitize=thread.  These take the
-// place of ThreadSanitizer's run-time library, which is not linked to emulated kernels.
+// What g++ and clang call at every access of code that is compiled with -fsanitize=thread.  These
+// take the place of ThreadSanitizer's run-time library, which is not linked to emulated kernels.
 
 #include <algorithm>
 #include <cstddef>
