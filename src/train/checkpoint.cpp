@@ -205,7 +205,8 @@ void prepare_checkpoint_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   check_result(error, folder, "create the folder");
-  const fs::path probe = folder / (std::string("step-probe") + kPartial);
+  fs::path probe = folder / "step-probe";
+  probe += kPartial;
   OutputFile(probe).close();
   fs::remove(probe, error);
   check_result(error, probe, "remove the file");
