@@ -12,15 +12,12 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/core/random.h"
+#include "sanitized.h"
 
 namespace lockflight::partition {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kCases = 30;
-#else
-constexpr std::uint64_t kCases = 300;
-#endif
+constexpr std::uint64_t kCases = lockflight::test::kSanitized ? 30 : 300;
 
 constexpr std::int64_t kSteps = 100'000'000;
 

@@ -12,6 +12,7 @@
 
 #include "lockflight/core/error.h"
 #include "partition/brute_force.h"
+#include "sanitized.h"
 
 namespace lockflight::partition {
 namespace {
@@ -23,11 +24,7 @@ using test::Shape;
 using test::stage_of_layers;
 using testing::ElementsAre;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kCases = 2'000;
-#else
-constexpr std::uint64_t kCases = 12'000;
-#endif
+constexpr std::uint64_t kCases = lockflight::test::kSanitized ? 2'000 : 12'000;
 
 // The problem with what is easy to get wrong: that the answer keeps all constraints and limits, and
 // that the loads it claims are those it has.

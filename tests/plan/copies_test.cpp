@@ -16,6 +16,7 @@
 #include "lockflight/schedule/csv.h"
 #include "plan/program_simulation.h"
 #include "plan/proofs.h"
+#include "sanitized.h"
 
 namespace lockflight::plan {
 
@@ -32,11 +33,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kMostMicroBatches = 12;
-#else
-constexpr int kMostMicroBatches = 24;
-#endif
+constexpr int kMostMicroBatches = test::kSanitized ? 12 : 24;
 
 testing::Matcher<TiedStages> is_tie(int first, int second) {
   return testing::AllOf(testing::Field(&TiedStages::first, first),

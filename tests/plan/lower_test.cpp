@@ -17,6 +17,7 @@
 #include "lockflight/schedule/registry.h"
 #include "plan/program_simulation.h"
 #include "plan/random_schedules.h"
+#include "sanitized.h"
 #include "schedule/sizes.h"
 
 namespace lockflight::plan {
@@ -28,11 +29,7 @@ using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
 // Of the schedules from which waits are taken out, one by one.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kMostStages = 3;
-#else
-constexpr int kMostStages = 6;
-#endif
+constexpr int kMostStages = test::kSanitized ? 3 : 6;
 
 Program lowered(const std::string& name, int ranks, int micro_batches) {
   return lower(make_schedule(name, {.ranks = ranks, .micro_batches = micro_batches}), {});

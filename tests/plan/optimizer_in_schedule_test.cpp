@@ -22,6 +22,7 @@
 #include "plan/program_simulation.h"
 #include "plan/proofs.h"
 #include "plan/random_schedules.h"
+#include "sanitized.h"
 
 namespace lockflight::plan {
 namespace {
@@ -31,13 +32,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kRandomPrograms = 60;
-constexpr int kMutations = 400;
-#else
-constexpr unsigned kRandomPrograms = 600;
-constexpr int kMutations = 4000;
-#endif
+constexpr unsigned kRandomPrograms = test::kSanitized ? 60 : 600;
+constexpr int kMutations = test::kSanitized ? 400 : 4000;
 
 constexpr LowerOptions kInSchedule{.optimizer = OptimizerPlace::in_schedule};
 

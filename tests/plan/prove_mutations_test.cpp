@@ -12,16 +12,13 @@
 #include "plan/mutations.h"
 #include "plan/program_simulation.h"
 #include "plan/proofs.h"
+#include "sanitized.h"
 
 namespace lockflight::plan {
 namespace {
 
 // Sanitizers make everything ten times slower.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kMutations = 1500;
-#else
-constexpr int kMutations = 20000;
-#endif
+constexpr int kMutations = test::kSanitized ? 1500 : 20000;
 
 std::vector<Program> originals() {
   std::vector<Program> programs = {tied_program()};

@@ -16,6 +16,7 @@
 #include "plan/palette.h"
 #include "plan/random_schedules.h"
 #include "plan/rendered.h"
+#include "sanitized.h"
 
 namespace lockflight::plan {
 namespace {
@@ -25,13 +26,8 @@ using schedule::Schedule;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kRandomSchedules = 5;
-constexpr int kManyMicroBatches = 64;
-#else
-constexpr unsigned kRandomSchedules = 60;
-constexpr int kManyMicroBatches = 512;
-#endif
+constexpr unsigned kRandomSchedules = test::kSanitized ? 5 : 60;
+constexpr int kManyMicroBatches = test::kSanitized ? 64 : 512;
 
 std::string fill_of(const Schedule& schedule, const schedule::Action& action) {
   if (action.kind == ActionKind::recompute) {

@@ -18,6 +18,7 @@
 #include "plan/naive_simulation.h"
 #include "plan/random_schedules.h"
 #include "plan/simulated_schedules.h"
+#include "sanitized.h"
 
 namespace lockflight::plan {
 namespace {
@@ -29,11 +30,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kRandomPrograms = 60;
-#else
-constexpr unsigned kRandomPrograms = 1500;
-#endif
+constexpr unsigned kRandomPrograms = test::kSanitized ? 60 : 1500;
 
 // One rank never waits.  Its times are added up one by one and also multiplied, and tenths are not
 // exact: the quotient of the two is above 1 for some numbers of micro-batches.

@@ -18,6 +18,7 @@
 #include "lockflight/train/optimizer.h"
 #include "runtime/planted_fault.h"
 #include "runtime/test_models.h"
+#include "sanitized.h"
 #include "virtual_gpu/control.h"
 
 namespace lockflight {
@@ -77,11 +78,7 @@ std::vector<Fault> faults_of(const Streams& streams) {
 }
 
 // Of a function that is called more often, so many calls are chosen, evenly.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::int64_t kMostOfOneFunction = 4;
-#else
-constexpr std::int64_t kMostOfOneFunction = 1000000;
-#endif
+constexpr std::int64_t kMostOfOneFunction = test::kSanitized ? 4 : 1000000;
 
 // Calls that ask whether something has ended come as often as the host happens to look; the first
 // of them stands for all.

@@ -14,6 +14,7 @@
 #include "lockflight/train/optimizer.h"
 #include "runtime/test_models.h"
 #include "runtime/two_sums.h"
+#include "sanitized.h"
 #include "virtual_gpu/control.h"
 
 namespace lockflight {
@@ -25,11 +26,7 @@ constexpr int kMicroBatches = 16;  // twice the ranks: what any schedule needs
 constexpr int kSteps = 2;
 constexpr std::int64_t kWidth = 4;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kFewestRanks = 8;
-#else
-constexpr int kFewestRanks = 5;
-#endif
+constexpr int kFewestRanks = test::kSanitized ? 8 : 5;
 constexpr int kMostRanks = 8;
 
 struct Case {

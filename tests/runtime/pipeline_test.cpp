@@ -14,6 +14,7 @@
 
 #include "lockflight/core/error.h"
 #include "runtime/test_models.h"
+#include "sanitized.h"
 
 namespace lockflight {
 namespace {
@@ -50,11 +51,7 @@ struct Variant {
 
 constexpr Variant kVariants[] = {{}, {.tied = true}, {.tied = true, .dtype = DType::bf16}};
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kVariantsOnGpus = 1;
-#else
-constexpr std::size_t kVariantsOnGpus = std::size(kVariants);
-#endif
+constexpr std::size_t kVariantsOnGpus = test::kSanitized ? 1 : std::size(kVariants);
 
 std::span<const Variant> variants_on(const Streams& streams) {
   const std::span<const Variant> all = kVariants;

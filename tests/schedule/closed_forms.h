@@ -9,14 +9,11 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/schedule/timetable.h"
+#include "sanitized.h"
 
 namespace lockflight::schedule {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr int kMostMicroBatches = 12;
-#else
-inline constexpr int kMostMicroBatches = 24;
-#endif
+inline constexpr int kMostMicroBatches = test::kSanitized ? 12 : 24;
 
 /// Calls check(size, times) for every p ≤ 8, m ≤ 24 and for even and uneven times of F, I and W,
 /// which are multiples of 1/4, so that sums of them are exact.

@@ -14,6 +14,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
+#include "sanitized.h"
 #include "schedule/exact_search.h"
 
 namespace lockflight::schedule {
@@ -23,11 +24,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kProblems = 12;
-#else
-constexpr int kProblems = 120;
-#endif
+constexpr int kProblems = test::kSanitized ? 12 : 120;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Less than what is usual: a search that is good enough with it is so with more.
 constexpr SearchEffort kEffort{.actions = 6'000'000, .orders = 60'000};
