@@ -32,11 +32,11 @@ using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kRandomPrograms = 60;
-constexpr int kMutations = 400;
+constexpr unsigned kRandomOptimizerPrograms = 60;
+constexpr int kOptimizerMutations = 400;
 #else
-constexpr unsigned kRandomPrograms = 600;
-constexpr int kMutations = 4000;
+constexpr unsigned kRandomOptimizerPrograms = 600;
+constexpr int kOptimizerMutations = 4000;
 #endif
 
 constexpr LowerOptions kInSchedule{.optimizer = OptimizerPlace::in_schedule};
@@ -177,7 +177,7 @@ TEST(OptimizerInScheduleTest, EveryScheduleIsProvedAndRunsByTheRulesOfASimulatio
 
 TEST(OptimizerInScheduleTest, StepsInARowDrainWithoutARaceWhateverTheVerdicts) {
   using enum Verdict;
-  for (unsigned seed = 0; seed < kRandomPrograms && !HasFailure(); ++seed) {
+  for (unsigned seed = 0; seed < kRandomOptimizerPrograms && !HasFailure(); ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     const Program program = random_program(seed);
     EXPECT_EQ(text_of(prove(program)), "");
@@ -229,7 +229,7 @@ TEST(OptimizerInScheduleTest, AProofAcceptsOnlyWhatRuns) {
     }
   }
   int accepted = 0;
-  for (int seed = 0; seed < kMutations; ++seed) {
+  for (int seed = 0; seed < kOptimizerMutations; ++seed) {
     const Program& original = programs[seed % programs.size()];
     const Mutation mutation = Mutator(original, seed).mutate();
     const Proof proof = prove(mutation.program);
@@ -249,7 +249,7 @@ TEST(OptimizerInScheduleTest, AProofAcceptsOnlyWhatRuns) {
       EXPECT_THAT(two.races, IsEmpty()) << what;
     }
   }
-  EXPECT_GT(accepted, kMutations / 20);
+  EXPECT_GT(accepted, kOptimizerMutations / 20);
 }
 
 TEST(OptimizerInScheduleTest, AProofRefusesProloguesThatDoNotFitTogether) {
@@ -321,7 +321,7 @@ TEST(OptimizerInScheduleTest, AnAmendedUpdateCostsTheUpdateAndThePrologueAgain) 
 }
 
 TEST(OptimizerInScheduleTest, TimesAgreeWithASimulationTickByTick) {
-  for (unsigned seed = 0; seed < kRandomPrograms / 4 && !HasFailure(); ++seed) {
+  for (unsigned seed = 0; seed < kRandomOptimizerPrograms / 4 && !HasFailure(); ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     const Program program = unroll(random_program(seed), 1 + seed % 3);
     std::mt19937 random(seed);
