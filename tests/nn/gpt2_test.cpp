@@ -15,12 +15,12 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr Gpt2Config kTiny{.vocabulary = 11, .context = 6, .layers = 2, .heads = 2, .width = 8};
+constexpr Gpt2Config kTinyGpt2{.vocabulary = 11, .context = 6, .layers = 2, .heads = 2, .width = 8};
 
 class Gpt2Test : public ModelOnCpu {};
 
 TEST_F(Gpt2Test, IsAListOfHalfBlocks) {
-  const Model model = gpt2(kTiny);
+  const Model model = gpt2(kTinyGpt2);
   std::vector<std::string> names;
   for (const NamedLayer& layer : model.layers()) {
     names.push_back(layer.name);
@@ -63,7 +63,7 @@ TEST_F(Gpt2Test, ProjectionsStartSmaller) {
 }
 
 TEST_F(Gpt2Test, StartsWithTheLossOfGuessing) {
-  const Model model = gpt2(kTiny);
+  const Model model = gpt2(kTinyGpt2);
   materialize(model);
   context_.training = false;
   EXPECT_NEAR(run(model, tokens_of(2), tokens_of(1)), std::log(11.0), 0.02);
@@ -71,14 +71,14 @@ TEST_F(Gpt2Test, StartsWithTheLossOfGuessing) {
 
 TEST_F(Gpt2Test, HasTheRightGradientsFromLossToEmbedding) {
   for (const float dropout : {0.0F, 0.2F}) {
-    Gpt2Config config = kTiny;
+    Gpt2Config config = kTinyGpt2;
     config.dropout = dropout;
     expect_right_gradients(gpt2(config));
   }
 }
 
 TEST_F(Gpt2Test, TiedHeadAndEmbeddingStartEqual) {
-  Gpt2Config config = kTiny;
+  Gpt2Config config = kTinyGpt2;
   config.tied = true;
   const Model model = gpt2(config);
   ASSERT_EQ(model.ties().size(), 1U);
@@ -117,16 +117,16 @@ TEST_F(Gpt2Test, RefusesWhatCannotWorkInOneSentence) {
     }
     return std::string("accepted");
   };
-  Gpt2Config config = kTiny;
+  Gpt2Config config = kTinyGpt2;
   config.heads = 3;
   EXPECT_THAT(refusal(config), AllOf(HasSubstr("3 heads"), HasSubstr("width of 8")));
-  config = kTiny;
+  config = kTinyGpt2;
   config.dropout = 1;
   EXPECT_THAT(refusal(config), HasSubstr("dropout is 1"));
   for (std::int64_t Gpt2Config::*size :
        {&Gpt2Config::vocabulary, &Gpt2Config::context, &Gpt2Config::layers, &Gpt2Config::heads,
         &Gpt2Config::width}) {
-    config = kTiny;
+    config = kTinyGpt2;
     config.*size = 0;
     EXPECT_THAT(refusal(config), HasSubstr("is 0, but must be at least 1"));
   }

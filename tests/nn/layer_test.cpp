@@ -9,17 +9,12 @@
 
 #include "lockflight/core/error.h"
 #include "lockflight/device/meta_device.h"
+#include "nn/identity.h"
 
 namespace lockflight::nn {
 namespace {
 
 class Nothing final : public Layer {};
-
-class Identity final : public Layer {
- public:
-  Tensor forward(Context& /*context*/, Tensor x, Saved& /*saved*/) override { return x; }
-  Tensor backward_input(Context& /*context*/, Tensor dy, Saved& /*saved*/) override { return dy; }
-};
 
 class LayerTest : public testing::Test {
  protected:

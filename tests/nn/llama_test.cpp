@@ -20,13 +20,13 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr LlamaConfig kTiny{
+constexpr LlamaConfig kTinyLlama{
     .vocabulary = 11, .context = 6, .layers = 2, .heads = 4, .width = 16, .hidden = 24};
 
 class LlamaTest : public ModelOnCpu {};
 
 TEST_F(LlamaTest, IsAListOfHalfBlocks) {
-  const Model model = llama(kTiny);
+  const Model model = llama(kTinyLlama);
   std::vector<std::string> names;
   for (const NamedLayer& layer : model.layers()) {
     names.push_back(layer.name);
@@ -39,7 +39,7 @@ TEST_F(LlamaTest, IsAListOfHalfBlocks) {
 
 TEST_F(LlamaTest, HasAsManyParametersAsTheFormulaSays) {
   for (const std::int64_t shared : {0, 1, 2}) {
-    LlamaConfig config = kTiny;
+    LlamaConfig config = kTinyLlama;
     config.key_value_heads = shared;
     const std::int64_t K = shared == 0 ? 4 : shared;
     const std::int64_t attention = 16 + 16 * (16 + 2 * K * 4) + 16 * 16;
@@ -72,14 +72,14 @@ TEST_F(LlamaTest, ProjectionsStartSmaller) {
 }
 
 TEST_F(LlamaTest, StartsWithTheLossOfGuessing) {
-  const Model model = llama(kTiny);
+  const Model model = llama(kTinyLlama);
   materialize(model);
   EXPECT_NEAR(run(model, tokens_of(2), tokens_of(1)), std::log(11.0), 0.02);
 }
 
 TEST_F(LlamaTest, HasTheRightGradientsFromLossToEmbedding) {
   for (const std::int64_t shared : {4, 2}) {
-    LlamaConfig config = kTiny;
+    LlamaConfig config = kTinyLlama;
     config.key_value_heads = shared;
     expect_right_gradients(llama(config));
   }
@@ -166,19 +166,19 @@ TEST_F(LlamaTest, RefusesWhatCannotWorkInOneSentence) {
     }
     return std::string("accepted");
   };
-  LlamaConfig config = kTiny;
+  LlamaConfig config = kTinyLlama;
   config.heads = 3;
   EXPECT_THAT(refusal(config), AllOf(HasSubstr("3 heads"), HasSubstr("width of 16")));
-  config = kTiny;
+  config = kTinyLlama;
   config.key_value_heads = 3;
   EXPECT_THAT(refusal(config), HasSubstr("4 heads cannot share 3 heads of keys and values"));
-  config = kTiny;
+  config = kTinyLlama;
   config.heads = 16;
   EXPECT_THAT(refusal(config), HasSubstr("heads of 1 channels cannot be rotated in pairs"));
   for (std::int64_t LlamaConfig::*size :
        {&LlamaConfig::vocabulary, &LlamaConfig::context, &LlamaConfig::layers, &LlamaConfig::heads,
         &LlamaConfig::width, &LlamaConfig::hidden}) {
-    config = kTiny;
+    config = kTinyLlama;
     config.*size = 0;
     EXPECT_THAT(refusal(config), HasSubstr("is 0, but must be at least 1"));
   }

@@ -18,9 +18,9 @@ namespace {
 
 using testing::ElementsAre;
 
-class Matrix final : public Layer {
+class MatrixLayer final : public Layer {
  public:
-  explicit Matrix(Shape shape, std::string second = "bias")
+  explicit MatrixLayer(Shape shape, std::string second = "bias")
       : weight_("weight", {shape}, normal(1.0)), bias_(std::move(second), {{shape[1]}}, zeros()) {}
   std::vector<Parameter*> parameters() override { return {&weight_, &bias_}; }
 
@@ -32,7 +32,7 @@ class Matrix final : public Layer {
 Model model_of(const std::vector<std::pair<std::string, Shape>>& layers) {
   Model model({}, nullptr);
   for (const auto& [name, shape] : layers) {
-    model.add(name, std::make_unique<Matrix>(shape));
+    model.add(name, std::make_unique<MatrixLayer>(shape));
   }
   return model;
 }
@@ -64,11 +64,11 @@ TEST(ModelTest, ParametersCarryFullNamesInTheOrderOfTheLayers) {
 TEST(ModelTest, RefusesANameTwice) {
   Model model = model_of({{"a", {2, 3}}});
   EXPECT_THAT(refusal([&] {
-                model.add("a", std::make_unique<Matrix>(Shape{2, 3}));
+                model.add("a", std::make_unique<MatrixLayer>(Shape{2, 3}));
               }),
               testing::HasSubstr("is to be named 'a'"));
   EXPECT_THAT(refusal([&] {
-                model.add("b", std::make_unique<Matrix>(Shape{2, 3}, "weight"));
+                model.add("b", std::make_unique<MatrixLayer>(Shape{2, 3}, "weight"));
               }),
               testing::HasSubstr("two parameters named 'weight'"));
   EXPECT_EQ(model.layers().size(), 1);

@@ -4,19 +4,13 @@
 #include "lockflight/nn/gelu.h"
 #include "lockflight/nn/linear.h"
 #include "lockflight/nn/sequential.h"
+#include "nn/identity.h"
 #include "nn/on_cpu.h"
 
 namespace lockflight::nn {
 namespace {
 
 class ResidualTest : public OnCpu {};
-
-// Gives back what it was given, so that f(x) and x are the same bytes.
-class Identity final : public Layer {
- public:
-  Tensor forward(Context& /*context*/, Tensor x, Saved& /*saved*/) override { return x; }
-  Tensor backward_input(Context& /*context*/, Tensor dy, Saved& /*saved*/) override { return dy; }
-};
 
 TEST_F(ResidualTest, OfAnIdentityDoublesAndLeavesXAsItIs) {
   Residual layer(std::make_unique<Identity>());

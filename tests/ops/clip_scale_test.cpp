@@ -8,8 +8,6 @@
 namespace lockflight::ops {
 namespace {
 
-const double kInfinity = std::numeric_limits<double>::infinity();
-
 class ClipScaleTest : public OpTest {
  protected:
   float scale_of(const Doubles& sums, double max_norm) {

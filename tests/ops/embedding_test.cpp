@@ -15,7 +15,7 @@ struct EmbeddingCase {
 };
 
 // One token, tokens that come often, tails, more columns than one block of threads adds up.
-constexpr auto kCases = std::to_array<EmbeddingCase>(
+constexpr auto kEmbeddingCases = std::to_array<EmbeddingCase>(
     {{1, 1, 1, 1}, {3, 7, 5, 2}, {2, 131, 200, 11}, {1, 33, 257, 40}, {2, 3, 1031, 4}});
 
 class EmbeddingTest : public OpTest {};
@@ -23,7 +23,7 @@ class EmbeddingTest : public OpTest {};
 INSTANTIATE_TEST_SUITE_P(On, EmbeddingTest, test::all_backends(), test::backend_name);
 
 TEST_P(EmbeddingTest, AddsTheRowsOfTokenAndPosition) {
-  for (const auto& [B, T, C, V] : kCases) {
+  for (const auto& [B, T, C, V] : kEmbeddingCases) {
     SCOPED_TRACE(C);
     const Tokens tokens = tokens_below(V, B * T);
     const Floats token_table = normal_values(V * C, "tokens");
@@ -47,7 +47,7 @@ TEST_P(EmbeddingTest, AddsTheRowsOfTokenAndPosition) {
 }
 
 TEST_P(EmbeddingTest, AddsGradientsToTheRowsTheyCameFrom) {
-  for (const auto& [B, T, C, V] : kCases) {
+  for (const auto& [B, T, C, V] : kEmbeddingCases) {
     SCOPED_TRACE(C);
     const Tokens tokens = tokens_below(V, B * T);
     const Floats dy = normal_values(B * T * C, "dy");

@@ -18,12 +18,9 @@ double gelu_slope_in_double(double x) {
   return (gelu_in_double(x + kStep) - gelu_in_double(x - kStep)) / (2.0 * kStep);
 }
 
-// A row for every block, tails of columns, several blocks of rows.
-constexpr auto kExtents = std::to_array<Extents>({{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}});
-
 // N rows of C columns.
-struct Inputs {
-  explicit Inputs(Extents extents)
+struct GeluInputs {
+  explicit GeluInputs(Extents extents)
       : shape{extents.rows, extents.columns},
         x(normal_values(shape.elements(), "x", 3.0)),
         dy(normal_values(shape.elements(), "dy")),
@@ -42,8 +39,8 @@ class GeluTest : public OpTest {};
 INSTANTIATE_TEST_SUITE_P(On, GeluTest, test::all_backends(), test::backend_name);
 
 TEST_P(GeluTest, AgreesWithTheFormula) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const GeluInputs in(extents);
     SCOPED_TRACE(to_string(in.shape));
     Doubles expected;
     for (const float value : in.x) {
@@ -61,8 +58,8 @@ TEST_P(GeluTest, AgreesWithTheFormula) {
 }
 
 TEST_P(GeluTest, AddsTheBiasFirst) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const GeluInputs in(extents);
     SCOPED_TRACE(to_string(in.shape));
     Doubles expected;
     for (std::size_t i = 0; i < in.x.size(); ++i) {
@@ -80,8 +77,8 @@ TEST_P(GeluTest, AddsTheBiasFirst) {
 }
 
 TEST_P(GeluTest, FindsItsSlope) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const GeluInputs in(extents);
     SCOPED_TRACE(to_string(in.shape));
     Doubles expected;
     for (std::size_t i = 0; i < in.x.size(); ++i) {
@@ -100,8 +97,8 @@ TEST_P(GeluTest, FindsItsSlope) {
 }
 
 TEST_P(GeluTest, FindsTheGradientOfInputAndBiasInOnePass) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const GeluInputs in(extents);
     SCOPED_TRACE(to_string(in.shape));
     Doubles expected;
     Doubles dbias(in.bias.size(), 0.5);

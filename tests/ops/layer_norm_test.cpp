@@ -7,18 +7,15 @@
 namespace lockflight::ops {
 namespace {
 
-constexpr float kEpsilon = 1e-4F;
+constexpr float kLayerNormEpsilon = 1e-4F;
 
 // One column, tails, and a row of more columns than a block has threads.
-constexpr auto kExtents =
+constexpr auto kLayerNormExtents =
     std::to_array<Extents>({{1, 1}, {1, 2}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}});
-// And of more rows than are added up in one piece.
-constexpr auto kExtentsOfSums =
-    std::to_array<Extents>({{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}});
 
 // N rows of C columns, with their statistics in double.
-struct Inputs {
-  explicit Inputs(Extents extents)
+struct LayerNormInputs {
+  explicit LayerNormInputs(Extents extents)
       : N(extents.rows),
         C(extents.columns),
         x(normal_values(N * C, "x", 2.0)),
@@ -38,7 +35,7 @@ struct Inputs {
         const double centred = static_cast<double>(x[i * C + j]) - mean.back();
         variance += centred * centred / static_cast<double>(C);
       }
-      rstd.push_back(1.0 / std::sqrt(variance + static_cast<double>(kEpsilon)));
+      rstd.push_back(1.0 / std::sqrt(variance + static_cast<double>(kLayerNormEpsilon)));
     }
   }
 
@@ -65,8 +62,8 @@ class LayerNormTest : public OpTest {};
 INSTANTIATE_TEST_SUITE_P(On, LayerNormTest, test::all_backends(), test::backend_name);
 
 TEST_P(LayerNormTest, NormalisesRows) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kLayerNormExtents) {
+    const LayerNormInputs in(extents);
     const std::int64_t N = in.N;
     const std::int64_t C = in.C;
     SCOPED_TRACE(C);
@@ -85,7 +82,7 @@ TEST_P(LayerNormTest, NormalisesRows) {
         const TensorView mean = unset({1, N});
         const TensorView rstd = unset({N});
         layer_norm(stream(), y, mean, rstd, x, tensor({C}, in.gain), tensor({C}, in.bias),
-                   kEpsilon);
+                   kLayerNormEpsilon);
         return values_of({y, mean, rstd});
       });
     }
@@ -93,8 +90,8 @@ TEST_P(LayerNormTest, NormalisesRows) {
 }
 
 TEST_P(LayerNormTest, FindsTheGradientOfItsInput) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kLayerNormExtents) {
+    const LayerNormInputs in(extents);
     const std::int64_t N = in.N;
     const std::int64_t C = in.C;
     SCOPED_TRACE(C);
@@ -127,7 +124,7 @@ TEST_P(LayerNormTest, FindsTheGradientOfItsInput) {
 
 TEST_P(LayerNormTest, AddsTheGradientsOfGainAndBias) {
   for (const Extents extents : kExtentsOfSums) {
-    const Inputs in(extents);
+    const LayerNormInputs in(extents);
     const std::int64_t N = in.N;
     const std::int64_t C = in.C;
     SCOPED_TRACE(C);

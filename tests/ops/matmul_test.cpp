@@ -9,7 +9,7 @@
 namespace lockflight::ops {
 namespace {
 
-struct Case {
+struct MatmulCase {
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
@@ -17,14 +17,14 @@ struct Case {
 
 // Below, at and beyond one piece of the CPU's (128 x 384), and from where it straightens a
 // transposed b.
-constexpr auto kCases = std::to_array<Case>({{1, 1, 1},
-                                             {1, 7, 5},
-                                             {3, 1, 17},
-                                             {13, 31, 29},
-                                             {127, 129, 3},
-                                             {128, 17, 37},
-                                             {131, 389, 3},
-                                             {257, 385, 5}});
+constexpr auto kMatmulCases = std::to_array<MatmulCase>({{1, 1, 1},
+                                                         {1, 7, 5},
+                                                         {3, 1, 17},
+                                                         {13, 31, 29},
+                                                         {127, 129, 3},
+                                                         {128, 17, 37},
+                                                         {131, 389, 3},
+                                                         {257, 385, 5}});
 
 class MatmulTest : public OpTest {};
 
@@ -37,8 +37,8 @@ struct Variant {
   bool biased;
 };
 
-struct Inputs {
-  explicit Inputs(const Case& shape)
+struct MatmulInputs {
+  explicit MatmulInputs(const MatmulCase& shape)
       : a(normal_values(shape.m * shape.k, "a")),
         b(normal_values(shape.k * shape.n, "b")),
         c(normal_values(shape.m * shape.n, "c")),
@@ -50,7 +50,7 @@ struct Inputs {
   Floats bias;
 };
 
-Doubles three_loops(const Inputs& in, const Case& shape, const Variant& variant) {
+Doubles three_loops(const MatmulInputs& in, const MatmulCase& shape, const Variant& variant) {
   const auto [m, n, k] = shape;
   Doubles expected;
   for (std::int64_t i = 0; i < m; ++i) {
@@ -68,8 +68,8 @@ Doubles three_loops(const Inputs& in, const Case& shape, const Variant& variant)
 }
 
 TEST_P(MatmulTest, AgreesWithThreeLoopsForAllTransposesAccumulatingOrNotWithBiasOrNot) {
-  for (const Case& shape : kCases) {
-    const Inputs in(shape);
+  for (const MatmulCase& shape : kMatmulCases) {
+    const MatmulInputs in(shape);
     for (unsigned bits = 0; bits < 16; ++bits) {
       const auto [m, n, k] = shape;
       const Variant variant{.transpose_a = (bits & 1U) != 0,

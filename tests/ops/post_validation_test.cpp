@@ -12,7 +12,6 @@
 namespace lockflight::ops {
 namespace {
 
-const double kInfinity = std::numeric_limits<double>::infinity();
 const float kNone = std::numeric_limits<float>::quiet_NaN();
 
 class PostValidationTest : public OpTest {

@@ -14,7 +14,7 @@ struct RopeCase {
 };
 
 // Everything rotated, a third left as it is, tails, several pieces of positions, another base.
-const auto kCases = std::to_array<RopeCase>({
+const auto kRopeCases = std::to_array<RopeCase>({
     {{1, 1, 2}, {.heads = 1, .head_width = 2}},
     {{2, 3, 12}, {.heads = 1, .head_width = 4}},
     {{3, 17, 45}, {.heads = 3, .head_width = 10}},
@@ -49,7 +49,7 @@ class RopeTest : public OpTest {};
 INSTANTIATE_TEST_SUITE_P(On, RopeTest, test::all_backends(), test::backend_name);
 
 TEST_P(RopeTest, TurnsPairsByTheirPosition) {
-  for (const RopeCase& c : kCases) {
+  for (const RopeCase& c : kRopeCases) {
     SCOPED_TRACE(to_string(c.x));
     const Floats in = normal_values(c.x.elements(), "x");
     expect_in_every_way(turned(in, c, 1.0), 1e-6, [&] {
@@ -62,7 +62,7 @@ TEST_P(RopeTest, TurnsPairsByTheirPosition) {
 
 // The gradient of a rotation is the rotation back: its transpose.
 TEST_P(RopeTest, TurnsGradientsBack) {
-  for (const RopeCase& c : kCases) {
+  for (const RopeCase& c : kRopeCases) {
     SCOPED_TRACE(to_string(c.x));
     const Floats in = normal_values(c.x.elements(), "x");
     expect_in_every_way(turned(in, c, -1.0), 1e-6, [&] {

@@ -1,21 +1,12 @@
 #include "lockflight/ops/sgd.h"
 
-#include <array>
 #include <limits>
 
-#include <fmt/core.h>
-
+#include "ops/gradients.h"
 #include "ops/op_test.h"
 
 namespace lockflight::ops {
 namespace {
-
-constexpr auto kCounts = std::to_array<std::int64_t>({1, 7, 64, 1024, 1025, 16384 + 9});
-constexpr int kSteps = 5;
-
-Floats gradient(std::int64_t count, int step) {
-  return normal_values(count, fmt::format("gradient {}", step));
-}
 
 class SgdTest : public OpTest {};
 

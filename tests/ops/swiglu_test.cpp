@@ -14,11 +14,9 @@ double silu_slope(double gate) {
   return (silu(gate + kStep) - silu(gate - kStep)) / (2.0 * kStep);
 }
 
-constexpr auto kExtents = std::to_array<Extents>({{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}});
-
 // N rows of F gates and F values of up.
-struct Inputs {
-  explicit Inputs(Extents extents)
+struct SwigluInputs {
+  explicit SwigluInputs(Extents extents)
       : N(extents.rows),
         F(extents.columns),
         x(normal_values(2 * N * F, "x", 3.0)),
@@ -42,8 +40,8 @@ class SwigluTest : public OpTest {};
 INSTANTIATE_TEST_SUITE_P(On, SwigluTest, test::all_backends(), test::backend_name);
 
 TEST_P(SwigluTest, MultipliesUpByTheGate) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const SwigluInputs in(extents);
     SCOPED_TRACE(in.F);
     Doubles expected;
     for (std::int64_t i = 0; i < in.N; ++i) {
@@ -60,8 +58,8 @@ TEST_P(SwigluTest, MultipliesUpByTheGate) {
 }
 
 TEST_P(SwigluTest, FindsTheGradientsOfGateAndUp) {
-  for (const Extents extents : kExtents) {
-    const Inputs in(extents);
+  for (const Extents extents : kActivationExtents) {
+    const SwigluInputs in(extents);
     SCOPED_TRACE(in.F);
     Doubles expected(in.x.size());
     for (std::int64_t i = 0; i < in.N; ++i) {

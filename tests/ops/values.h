@@ -2,9 +2,11 @@
 
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,17 @@ struct Extents {
   std::int64_t rows;
   std::int64_t columns;
 };
+
+/// A row for every block, tails of columns, several blocks of rows.
+inline constexpr auto kActivationExtents =
+    std::to_array<Extents>({{1, 1}, {3, 7}, {64, 16}, {131, 257}, {3, 1031}});
+
+/// One column, tails, a row of more columns than a block has threads, and more rows than are added
+/// up in one piece.
+inline constexpr auto kExtentsOfSums =
+    std::to_array<Extents>({{1, 1}, {3, 7}, {129, 31}, {2, 384}, {71, 1031}, {5001, 3}});
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Normally distributed values that depend on count and name alone.
 inline Floats normal_values(std::int64_t count, std::string_view name, double scale = 1.0) {

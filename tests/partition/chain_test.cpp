@@ -17,7 +17,7 @@
 namespace lockflight::partition {
 namespace {
 
-constexpr std::uint64_t kCases = lockflight::test::kSanitized ? 30 : 300;
+constexpr std::uint64_t kRandomChains = lockflight::test::kSanitized ? 30 : 300;
 
 constexpr std::int64_t kSteps = 100'000'000;
 
@@ -133,7 +133,7 @@ Ticks best_slowest(const Costs& costs, const Cuts& cuts) {
 TEST(ChainTest, FindsTheBestListOfTimes) {
   int solved = 0;
   int unsolvable = 0;
-  for (std::uint64_t seed = 0; seed < kCases && !HasFailure(); ++seed) {
+  for (std::uint64_t seed = 0; seed < kRandomChains && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random({.seed = seed, .step = 1});
     const int stages = 1 + static_cast<int>(random.next_below(20));
@@ -151,12 +151,12 @@ TEST(ChainTest, FindsTheBestListOfTimes) {
     }
     (chain ? solved : unsolvable) += 1;
   }
-  EXPECT_GT(solved, kCases / 3);
-  EXPECT_GT(unsolvable, kCases / 30);
+  EXPECT_GT(solved, kRandomChains / 3);
+  EXPECT_GT(unsolvable, kRandomChains / 30);
 }
 
 TEST(ChainTest, FindsTheSlowestStageOfLongChainsWithAnyNumberOfSteps) {
-  for (std::uint64_t seed = 0; seed < kCases / 10; ++seed) {
+  for (std::uint64_t seed = 0; seed < kRandomChains / 10; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Problem problem = random_chain(seed, {.layers = 700, .stages = 60});
     const Costs costs(problem);

@@ -43,7 +43,7 @@ Sum sum_of(const Problem& problem, const std::vector<int>& recomputed) {
 }
 
 // The least bytes of all choices, and the least seconds of those that fit.
-Sum best_of_all(const Problem& problem) {
+Sum best_choice(const Problem& problem) {
   Sum best{.bytes = kUnlimited, .seconds = std::numeric_limits<double>::infinity()};
   for (unsigned set = 0; set < 1U << problem.layers.size(); ++set) {
     std::vector<int> recomputed;
@@ -83,7 +83,7 @@ TEST(ChooseRecomputedTest, FindsTheSameAsTryingAllChoices) {
       }
     }
     const Choice choice = choose(problem);
-    const Sum best = best_of_all(problem);
+    const Sum best = best_choice(problem);
     const Sum sum = sum_of(problem, choice.recomputed);
     EXPECT_TRUE(choice.proved);
     if (best.bytes <= problem.ranks[0].memory_bytes) {

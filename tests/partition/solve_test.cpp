@@ -24,7 +24,7 @@ using test::Shape;
 using test::stage_of_layers;
 using testing::ElementsAre;
 
-constexpr std::uint64_t kCases = lockflight::test::kSanitized ? 2'000 : 12'000;
+constexpr std::uint64_t kRandomProblems = lockflight::test::kSanitized ? 2'000 : 12'000;
 
 // The problem with what is easy to get wrong: that the answer keeps all constraints and limits, and
 // that the loads it claims are those it has.
@@ -111,24 +111,24 @@ Counts compare_with_all(const Shape& shape, std::uint64_t cases) {
 }
 
 TEST(SolveTest, FindsTheSameAsTryingAllPartitionsWithOneStagePerRank) {
-  const Counts counts = compare_with_all({}, kCases);
-  EXPECT_GT(counts.partitions, kCases / 2);
-  EXPECT_GT(counts.misfits, kCases / 20);
-  EXPECT_GT(counts.contradictions, kCases / 50);
+  const Counts counts = compare_with_all({}, kRandomProblems);
+  EXPECT_GT(counts.partitions, kRandomProblems / 2);
+  EXPECT_GT(counts.misfits, kRandomProblems / 20);
+  EXPECT_GT(counts.contradictions, kRandomProblems / 50);
 }
 
 TEST(SolveTest, FindsTheSameAsTryingAllPartitionsWithSeveralStagesPerRank) {
-  const Counts counts = compare_with_all({.shared_ranks = true}, kCases);
-  EXPECT_GT(counts.partitions, kCases / 2);
-  EXPECT_GT(counts.misfits, kCases / 20);
+  const Counts counts = compare_with_all({.shared_ranks = true}, kRandomProblems);
+  EXPECT_GT(counts.partitions, kRandomProblems / 2);
+  EXPECT_GT(counts.misfits, kRandomProblems / 20);
 }
 
 TEST(SolveTest, FindsTheSameAsTryingAllPartitionsAndAllChoicesOfRecomputedLayers) {
   for (const bool shared_ranks : {false, true}) {
     const Counts counts = compare_with_all(
-        {.most_layers = 9, .shared_ranks = shared_ranks, .recompute = true}, kCases / 2);
-    EXPECT_GT(counts.partitions, kCases / 4);
-    EXPECT_GT(counts.misfits, kCases / 100);
+        {.most_layers = 9, .shared_ranks = shared_ranks, .recompute = true}, kRandomProblems / 2);
+    EXPECT_GT(counts.partitions, kRandomProblems / 4);
+    EXPECT_GT(counts.misfits, kRandomProblems / 100);
   }
 }
 
@@ -154,7 +154,7 @@ TEST(SolveTest, FindsTheSlowestRankOfFractionalCosts) {
 
 TEST(SolveTest, ProvesOnlyWhatIsSoHoweverLittleItMayTry) {
   int unproved = 0;
-  for (std::uint64_t seed = 0; seed < kCases / 4 && !HasFailure(); ++seed) {
+  for (std::uint64_t seed = 0; seed < kRandomProblems / 4 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Problem problem = random_problem(
         seed, {.most_layers = 9, .shared_ranks = seed % 3 > 0, .recompute = seed % 3 > 1});
@@ -181,7 +181,7 @@ TEST(SolveTest, ProvesOnlyWhatIsSoHoweverLittleItMayTry) {
       EXPECT_TRUE(fits(with_memory(problem, std::get<Misfit>(answer).smallest_memory_bytes)));
     }
   }
-  EXPECT_GT(unproved, kCases / 100);
+  EXPECT_GT(unproved, kRandomProblems / 100);
 }
 
 Problem equal_problem(int layers, int stages) {

@@ -17,6 +17,7 @@
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/search.h"
+#include "plan/small_gpt2.h"
 
 namespace lockflight {
 namespace {
@@ -28,16 +29,6 @@ using ::testing::ThrowsMessage;
 
 constexpr int kBlocks = 4;
 
-// Embedding, two halves of every block, norm, head: 11 layers with four blocks.
-nn::Model small_gpt2(int blocks) {
-  return nn::gpt2({.vocabulary = 11, .context = 16, .layers = blocks, .heads = 2, .width = 32});
-}
-
-Plan plan_of(int ranks, const PlanOptions& options, int blocks = kBlocks) {
-  nn::Model model = small_gpt2(blocks);
-  return make_plan(model, ranks, options);
-}
-
 PlanOptions auto_options(std::size_t limit_bytes = 0,
                          Recomputation recompute = Recomputation::never) {
   return {.micro_batch = {.rows = 4},
@@ -46,10 +37,6 @@ PlanOptions auto_options(std::size_t limit_bytes = 0,
           .search = {.actions = 1'000'000, .orders = 20'000},
           .memory_limit_bytes = limit_bytes,
           .recompute = recompute};
-}
-
-std::size_t most_bytes(const Plan& plan) {
-  return std::ranges::max(plan.memory, {}, &RankMemory::arena_bytes).arena_bytes();
 }
 
 // Of all generators with one and two stages a rank and one copy of the model that fit.

@@ -180,13 +180,13 @@ TEST(CopiesTest, RefusesAMissingActionOfEitherCopy) {
   }
 }
 
-nn::Model small_gpt2() {
+nn::Model tied_gpt2() {
   return nn::gpt2(
       {.vocabulary = 64, .context = 16, .layers = 6, .heads = 2, .width = 32, .tied = true});
 }
 
 TEST(CopiesTest, SplitsTheModelOnceForBothCopies) {
-  nn::Model model = small_gpt2();
+  nn::Model model = tied_gpt2();
   const Plan plan = make_plan(model, 4, {.micro_batches = 8, .schedule = "dualpipe"});
   ASSERT_EQ(plan.stages.size(), 8U);
   for (int part = 0; part < 4; ++part) {
@@ -208,7 +208,7 @@ TEST(CopiesTest, SplitsTheModelOnceForBothCopies) {
 
 // As even as for ranks with one part each, or with the two that a rank holds, whichever is faster.
 TEST(CopiesTest, TakesTheFasterOfTwoSplits) {
-  nn::Model model = small_gpt2();
+  nn::Model model = tied_gpt2();
   const PlanOptions options{.micro_batch = {.rows = 4}, .micro_batches = 8, .schedule = "dualpipe"};
   const double best = make_plan(model, 4, options).prediction.step_seconds;
   PlanOptions given = options;
@@ -226,7 +226,7 @@ TEST(CopiesTest, TakesTheFasterOfTwoSplits) {
 }
 
 TEST(CopiesTest, RecomputesInBothCopiesWhereMemoryForcesIt) {
-  nn::Model model = small_gpt2();
+  nn::Model model = tied_gpt2();
   PlanOptions options{.micro_batch = {.rows = 16}, .micro_batches = 8, .schedule = "dualpipe"};
   const auto most_bytes = [&] {
     std::size_t most = 0;

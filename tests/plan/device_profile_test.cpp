@@ -32,7 +32,7 @@ constexpr const char* kGood = R"({
   }
 })";
 
-std::string refusal(const std::string& text) {
+std::string refusal_of_device_profile(const std::string& text) {
   try {
     parse_device_profile(text, "mine.json");
   } catch (const DataError& error) {
@@ -64,7 +64,8 @@ TEST(DeviceProfileTest, MayTellTheRateOfProductsInBf16) {
   document["bf16_matrix_flops_per_second"] = 200;
   EXPECT_EQ(parse_device_profile(document.dump(), "").bf16_matrix_flops_per_second, 200);
   document["bf16_matrix_flops_per_second"] = 0;
-  EXPECT_THAT(refusal(document.dump()), HasSubstr("bf16_matrix_flops_per_second is 0"));
+  EXPECT_THAT(refusal_of_device_profile(document.dump()),
+              HasSubstr("bf16_matrix_flops_per_second is 0"));
   EXPECT_EQ(device_profile("h100").bf16_matrix_flops_per_second, 989.5e12);
   EXPECT_EQ(device_profile("a100").bf16_matrix_flops_per_second, 312e12);
 }
@@ -75,7 +76,8 @@ TEST(DeviceProfileTest, MayTellTheKindOfDevice) {
   document["kind"] = "cuda";
   EXPECT_EQ(parse_device_profile(document.dump(), "").kind, DeviceKind::cuda);
   document["kind"] = "meta";
-  EXPECT_THAT(refusal(document.dump()), HasSubstr("kind is \"meta\"; it must be cpu or cuda"));
+  EXPECT_THAT(refusal_of_device_profile(document.dump()),
+              HasSubstr("kind is \"meta\"; it must be cpu or cuda"));
   EXPECT_EQ(device_profile("h100").kind, DeviceKind::cuda);
   EXPECT_EQ(device_profile("cpu-2core").kind, DeviceKind::cpu);
 }
@@ -137,50 +139,58 @@ TEST(DeviceProfileTest, NamesFilePlaceAndKeyOfWhatIsWrong) {
   for (const auto& item : good.items()) {
     json bad = good;
     bad.erase(item.key());
-    EXPECT_EQ(refusal(bad.dump(2)), "mine.json: line 1, column 1: " + item.key() + " is missing");
+    EXPECT_EQ(refusal_of_device_profile(bad.dump(2)),
+              "mine.json: line 1, column 1: " + item.key() + " is missing");
     bad = good;
     const std::string value = "mine.json: " + place_of(bad, bad[item.key()]) + item.key();
     bad[item.key()] = nullptr;
-    EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is null"));
+    EXPECT_THAT(refusal_of_device_profile(bad.dump(2)), HasSubstr(value + " is null"));
     if (item.value().is_number()) {
       bad[item.key()] = -1;
-      EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is -1"));
+      EXPECT_THAT(refusal_of_device_profile(bad.dump(2)), HasSubstr(value + " is -1"));
       bad[item.key()] = 1e40;
-      EXPECT_THAT(refusal(bad.dump(2)), HasSubstr(value + " is 1e+40"));
+      EXPECT_THAT(refusal_of_device_profile(bad.dump(2)), HasSubstr(value + " is 1e+40"));
     }
   }
   json bad = good;
   bad["colour"] = "green";
-  EXPECT_THAT(refusal(bad.dump(2)),
+  EXPECT_THAT(refusal_of_device_profile(bad.dump(2)),
               HasSubstr("mine.json: " + place_of(bad, bad["colour"]) + "colour is not known here"));
   bad = good;
   bad["operations"]["matmul"]["flops_share"] = 0;
-  EXPECT_EQ(refusal(bad.dump(2)),
+  EXPECT_EQ(refusal_of_device_profile(bad.dump(2)),
             "mine.json: " + place_of(bad, bad["operations"]["matmul"]["flops_share"]) +
                 "operations.matmul.flops_share is 0, expected a number from 1e-09 to 1e+30");
   bad = good;
   bad["operations"].erase("other");
-  EXPECT_THAT(refusal(bad.dump(2)), HasSubstr("mine.json: " + place_of(bad, bad["operations"]) +
-                                              "operations.other is missing"));
+  EXPECT_THAT(
+      refusal_of_device_profile(bad.dump(2)),
+      HasSubstr("mine.json: " + place_of(bad, bad["operations"]) + "operations.other is missing"));
   bad = good;
   bad["version"] = 2;
-  EXPECT_THAT(refusal(bad.dump()), HasSubstr("version is 2, but this program reads version 1"));
-  EXPECT_EQ(refusal("[]"), "mine.json: line 1, column 1: the document is [], expected an object");
+  EXPECT_THAT(refusal_of_device_profile(bad.dump()),
+              HasSubstr("version is 2, but this program reads version 1"));
+  EXPECT_EQ(refusal_of_device_profile("[]"),
+            "mine.json: line 1, column 1: the document is [], expected an object");
 }
 
 TEST(DeviceProfileTest, NamesLineAndColumnOfWhatIsNoJson) {
-  EXPECT_EQ(refusal(""), "mine.json: line 1, column 1: this is no JSON; check the file");
-  EXPECT_EQ(refusal("{\"a\": 1,\n  \"b\": ?}"),
+  EXPECT_EQ(refusal_of_device_profile(""),
+            "mine.json: line 1, column 1: this is no JSON; check the file");
+  EXPECT_EQ(refusal_of_device_profile("{\"a\": 1,\n  \"b\": ?}"),
             "mine.json: line 2, column 8: this is no JSON; check the file");
-  EXPECT_EQ(refusal("{}\n}"), "mine.json: line 2, column 1: this is no JSON; check the file");
-  EXPECT_EQ(refusal("{\"a\": 1,"), "mine.json: line 1, column 9: this is no JSON; check the file");
-  EXPECT_EQ(refusal("{\"a\": 1, \"b\": {\"a\": 1}, \"a\": 2}"),
+  EXPECT_EQ(refusal_of_device_profile("{}\n}"),
+            "mine.json: line 2, column 1: this is no JSON; check the file");
+  EXPECT_EQ(refusal_of_device_profile("{\"a\": 1,"),
+            "mine.json: line 1, column 9: this is no JSON; check the file");
+  EXPECT_EQ(refusal_of_device_profile("{\"a\": 1, \"b\": {\"a\": 1}, \"a\": 2}"),
             "mine.json: line 1, column 25: an object has the key \"a\" twice; keep one");
-  EXPECT_EQ(refusal("{\"a\":\n1e999}"),
+  EXPECT_EQ(refusal_of_device_profile("{\"a\":\n1e999}"),
             "mine.json: line 2, column 1: this number is too large for any key");
-  EXPECT_EQ(refusal(std::string("{}\0{}", 5)),
+  EXPECT_EQ(refusal_of_device_profile(std::string("{}\0{}", 5)),
             "mine.json: line 1, column 3: this is no JSON; check the file");
-  EXPECT_THAT(refusal(std::string(100'000, '[')), HasSubstr("line 1, column 100001"));
+  EXPECT_THAT(refusal_of_device_profile(std::string(100'000, '[')),
+              HasSubstr("line 1, column 100001"));
 }
 
 TEST(DeviceProfileTest, NoMutationCrashes) {

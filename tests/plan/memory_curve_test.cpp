@@ -14,13 +14,10 @@
 #include "plan/predict.h"
 #include "plan/recomputing.h"
 #include "plan/rehearse.h"
+#include "plan/small_gpt2.h"
 
 namespace lockflight::plan {
 namespace {
-
-nn::Model small_gpt2() {
-  return nn::gpt2({.vocabulary = 11, .context = 8, .layers = 3, .heads = 2, .width = 16});
-}
 
 struct Planned {
   nn::Model model;
@@ -34,7 +31,7 @@ Planned planned(const std::string& schedule, int stages_per_rank, Recomputation 
                             .schedule = schedule,
                             .stages_per_rank = stages_per_rank,
                             .recompute = recompute};
-  Planned planned{.model = small_gpt2(), .plan = {}, .step = {}};
+  Planned planned{.model = narrow_gpt2(3), .plan = {}, .step = {}};
   planned.plan = make_plan(planned.model, 3, options);
   planned.step =
       simulate(planned.plan.program, step_costs(planned.plan, options.device), {.spans = true});

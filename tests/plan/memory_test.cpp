@@ -10,6 +10,7 @@
 #include "lockflight/device/memory_use.h"
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/plan/plan.h"
+#include "plan/small_gpt2.h"
 
 namespace lockflight {
 namespace {
@@ -19,12 +20,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-nn::Model small_gpt2() {
-  return nn::gpt2({.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 16});
-}
-
-Plan plan_of(int ranks, std::size_t limit_bytes = 0, int optimizer_states = 2) {
-  nn::Model model = small_gpt2();
+Plan plan_of_narrow(int ranks, std::size_t limit_bytes = 0, int optimizer_states = 2) {
+  nn::Model model = narrow_gpt2(2);
   World world = World::threads({.ranks = ranks});
   return make_plan(model, world,
                    {.micro_batch = {.rows = 2},
@@ -35,7 +32,7 @@ Plan plan_of(int ranks, std::size_t limit_bytes = 0, int optimizer_states = 2) {
 
 TEST(MemoryTest, CountsEveryParameterOnceOnItsRank) {
   std::size_t expected = 0;
-  nn::Model model = small_gpt2();
+  nn::Model model = narrow_gpt2(2);
   for (const nn::Parameter* parameter : model.parameters()) {
     expected += aligned_bytes(parameter->spec().bytes());
   }
@@ -44,7 +41,7 @@ TEST(MemoryTest, CountsEveryParameterOnceOnItsRank) {
     std::size_t parameters = 0;
     std::size_t gradients = 0;
     std::size_t optimizer = 0;
-    for (const RankMemory& rank : plan_of(ranks, 0, 3).memory) {
+    for (const RankMemory& rank : plan_of_narrow(ranks, 0, 3).memory) {
       parameters += rank.parameter_bytes;
       gradients += rank.gradient_bytes;
       optimizer += rank.optimizer_bytes - scratch;
@@ -56,7 +53,7 @@ TEST(MemoryTest, CountsEveryParameterOnceOnItsRank) {
 }
 
 TEST(MemoryTest, SharesOfThePeakAddUpToIt) {
-  for (const RankMemory& rank : plan_of(3).memory) {
+  for (const RankMemory& rank : plan_of_narrow(3).memory) {
     const std::size_t sum = std::accumulate(
         rank.peak_shares.begin(), rank.peak_shares.end(), std::size_t{0},
         [](std::size_t bytes, const RankMemory::Share& share) { return bytes + share.bytes; });
@@ -66,17 +63,17 @@ TEST(MemoryTest, SharesOfThePeakAddUpToIt) {
 }
 
 TEST(MemoryTest, TheFirstRankOf1F1BKeepsAllMicroBatchesThatAreUnderWay) {
-  const RankMemory rank = plan_of(3).memory[0];
+  const RankMemory rank = plan_of_narrow(3).memory[0];
   EXPECT_THAT(rank.peak_shares[0].what, HasSubstr("stage 0, forwards ("));
   EXPECT_THAT(rank.peak_shares[0].what, HasSubstr(" micro-batches)"));
 }
 
 TEST(MemoryTest, RefusesOneByteTooFewWithRankActionAndTensors) {
-  const Plan plan = plan_of(2);
+  const Plan plan = plan_of_narrow(2);
   const std::size_t needed = std::max(plan.memory[0].arena_bytes(), plan.memory[1].arena_bytes());
-  EXPECT_NO_THROW(plan_of(2, needed));
+  EXPECT_NO_THROW(plan_of_narrow(2, needed));
   const int rank = plan.memory[0].arena_bytes() == needed ? 0 : 1;
-  EXPECT_THAT([&] { plan_of(2, needed - 1); },
+  EXPECT_THAT([&] { plan_of_narrow(2, needed - 1); },
               ThrowsMessage<PlanError>(AllOf(
                   HasSubstr("rank " + std::to_string(rank) + " needs "), HasSubstr("1 B more than"),
                   HasSubstr("peak is at " + plan.memory[rank].peak_action),
@@ -117,7 +114,7 @@ TEST(MemoryTest, CountsWhatGpusAndTheirTransportsTakeThemselves) {
 }
 
 TEST(MemoryTest, ALimitHoldsForTheWorkspaceToo) {
-  nn::Model model = small_gpt2();
+  nn::Model model = narrow_gpt2(2);
   PlanOptions options{.micro_batches = 4, .device = plan::device_profile("h100")};
   const std::size_t needed = make_plan(model, 1, options).memory[0].arena_bytes();
   options.memory_limit_bytes = needed;

@@ -32,8 +32,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-constexpr unsigned kRandomPrograms = test::kSanitized ? 60 : 600;
-constexpr int kMutations = test::kSanitized ? 400 : 4000;
+constexpr unsigned kRandomOptimizerPrograms = test::kSanitized ? 60 : 600;
+constexpr int kOptimizerMutations = test::kSanitized ? 400 : 4000;
 
 constexpr LowerOptions kInSchedule{.optimizer = OptimizerPlace::in_schedule};
 
@@ -173,7 +173,7 @@ TEST(OptimizerInScheduleTest, EveryScheduleIsProvedAndRunsByTheRulesOfASimulatio
 
 TEST(OptimizerInScheduleTest, StepsInARowDrainWithoutARaceWhateverTheVerdicts) {
   using enum Verdict;
-  for (unsigned seed = 0; seed < kRandomPrograms && !HasFailure(); ++seed) {
+  for (unsigned seed = 0; seed < kRandomOptimizerPrograms && !HasFailure(); ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     const Program program = random_program(seed);
     EXPECT_EQ(text_of(prove(program)), "");
@@ -225,7 +225,7 @@ TEST(OptimizerInScheduleTest, AProofAcceptsOnlyWhatRuns) {
     }
   }
   int accepted = 0;
-  for (int seed = 0; seed < kMutations; ++seed) {
+  for (int seed = 0; seed < kOptimizerMutations; ++seed) {
     const Program& original = programs[seed % programs.size()];
     const Mutation mutation = Mutator(original, seed).mutate();
     const Proof proof = prove(mutation.program);
@@ -245,7 +245,7 @@ TEST(OptimizerInScheduleTest, AProofAcceptsOnlyWhatRuns) {
       EXPECT_THAT(two.races, IsEmpty()) << what;
     }
   }
-  EXPECT_GT(accepted, kMutations / 20);
+  EXPECT_GT(accepted, kOptimizerMutations / 20);
 }
 
 TEST(OptimizerInScheduleTest, AProofRefusesProloguesThatDoNotFitTogether) {
@@ -317,7 +317,7 @@ TEST(OptimizerInScheduleTest, AnAmendedUpdateCostsTheUpdateAndThePrologueAgain) 
 }
 
 TEST(OptimizerInScheduleTest, TimesAgreeWithASimulationTickByTick) {
-  for (unsigned seed = 0; seed < kRandomPrograms / 4 && !HasFailure(); ++seed) {
+  for (unsigned seed = 0; seed < kRandomOptimizerPrograms / 4 && !HasFailure(); ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     const Program program = unroll(random_program(seed), 1 + seed % 3);
     std::mt19937 random(seed);

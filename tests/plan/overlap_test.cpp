@@ -23,11 +23,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// 1F1B of two ranks, steady pairs overlapped.
-constexpr const char* kPairs =
-    "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n"
-    "1F0,(1F1;1B0)OVERLAP_F_B,(1F2;1B1)OVERLAP_F_B,1B2\n";
-
 Program both_dialects(const schedule::Schedule& schedule, bool with_comms) {
   return with_comms ? transcribe(with_transfers(schedule, TransferCells::own)).program
                     : lower(schedule, {});

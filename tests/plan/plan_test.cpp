@@ -13,6 +13,7 @@
 #include "lockflight/plan/plan_json.h"
 #include "lockflight/plan/transcribe.h"
 #include "lockflight/schedule/registry.h"
+#include "plan/small_gpt2.h"
 #include "plan/split_layers.h"
 
 namespace lockflight {
@@ -23,26 +24,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
-
-// 11 layers: embedding, the halves of four blocks, norm, head.
-nn::Model small_gpt2() {
-  return nn::gpt2({.vocabulary = 11, .context = 16, .layers = 4, .heads = 2, .width = 32});
-}
-
-PlanOptions options_of(const std::string& schedule, Recomputation recompute,
-                       std::size_t limit_bytes = 0) {
-  return {.micro_batch = {.rows = 4},
-          .micro_batches = 6,
-          .schedule = schedule,
-          .stages_per_rank = schedule == "interleaved" ? 2 : 0,
-          .memory_limit_bytes = limit_bytes,
-          .recompute = recompute};
-}
-
-Plan plan_of(int ranks, const PlanOptions& options) {
-  nn::Model model = small_gpt2();
-  return make_plan(model, ranks, options);
-}
 
 std::vector<int> layers_of(const Plan& plan) {
   std::vector<int> layers;
@@ -58,10 +39,6 @@ std::vector<std::string> recomputed_in(const Plan& plan) {
     names.insert(names.end(), stage.recomputed.begin(), stage.recomputed.end());
   }
   return names;
-}
-
-std::size_t most_bytes(const Plan& plan) {
-  return std::ranges::max(plan.memory, {}, &RankMemory::arena_bytes).arena_bytes();
 }
 
 bool accepted(int ranks, const PlanOptions& options) {

@@ -10,6 +10,11 @@
 
 namespace lockflight::plan {
 
+/// Not random: 1F1B of two ranks, steady pairs overlapped.
+inline constexpr const char* kPairs =
+    "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n"
+    "1F0,(1F1;1B0)OVERLAP_F_B,(1F2;1B1)OVERLAP_F_B,1B2\n";
+
 /// Starts actions whose inputs are made, rank by rank at random, until all have run; each stage
 /// takes its micro-batches in ascending order.  With `splits`, backwards are I and W apart.
 inline schedule::Schedule random_schedule(const schedule::Placement& placement, int micro_batches,

@@ -21,6 +21,7 @@
 #include "plan/recompute_places.h"
 #include "plan/recomputing.h"
 #include "plan/rehearse.h"
+#include "plan/small_gpt2.h"
 
 namespace lockflight::plan {
 namespace {
@@ -28,22 +29,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr int kMicroBatches = 6;
-
-// 11 layers: embedding, the halves of four blocks, norm, head.
-nn::Model small_gpt2() {
-  return nn::gpt2({.vocabulary = 11, .context = 16, .layers = 4, .heads = 2, .width = 32});
-}
-
-PlanOptions options_of(const std::string& schedule, Recomputation recompute,
-                       std::size_t limit_bytes = 0) {
-  return {.micro_batch = {.rows = 4},
-          .micro_batches = kMicroBatches,
-          .schedule = schedule,
-          .stages_per_rank = schedule == "interleaved" ? 2 : 0,
-          .memory_limit_bytes = limit_bytes,
-          .recompute = recompute};
-}
+constexpr int kRecomputingMicroBatches = 6;
 
 bool ends_with_recomputed(const StagePlan& stage) {
   return !stage.recomputed.empty() && stage.recomputed.back() == stage.last_name;
@@ -71,10 +57,6 @@ int recomputes_of(const RankProgram& rank, int stage) {
         return instruction.opcode == Opcode::compute && instruction.action.stage == stage &&
                instruction.action.kind == schedule::ActionKind::recompute;
       }));
-}
-
-std::size_t most_bytes(const Plan& plan) {
-  return std::ranges::max(plan.memory, {}, &RankMemory::arena_bytes).arena_bytes();
 }
 
 // Against the same plan without any R, and with one wherever there could be one.
@@ -106,7 +88,7 @@ void expect_neutral(nn::Model& model, const Plan& plan, const PlanOptions& optio
     EXPECT_EQ(stage.recompute_seconds.has_value(),
               place && (!grows || ends_with_recomputed(stage)));
     EXPECT_EQ(recomputes_of(plan.program.ranks[stage.rank], static_cast<int>(i)),
-              stage.recompute_seconds ? kMicroBatches : 0);
+              stage.recompute_seconds ? kRecomputingMicroBatches : 0);
   }
 }
 
@@ -217,7 +199,7 @@ TEST(RecomputeAheadTest, TakesItsTimeOutOfTheBackward) {
                   1e-12);
     }
   }
-  EXPECT_NEAR(recomputing, kMicroBatches * *plan.stages[0].recompute_seconds, 1e-12);
+  EXPECT_NEAR(recomputing, kRecomputingMicroBatches * *plan.stages[0].recompute_seconds, 1e-12);
 }
 
 TEST(RecomputeAheadTest, IsSavedWithThePlan) {

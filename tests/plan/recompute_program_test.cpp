@@ -158,10 +158,6 @@ TEST(RecomputeProgramTest, RandomSchedulesOfRandomStagesHaveThem) {
 }
 
 // Pairs in the steady state of 1F1B.
-constexpr const char* kPairs =
-    "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n"
-    "1F0,(1F1;1B0)OVERLAP_F_B,(1F2;1B1)OVERLAP_F_B,1B2\n";
-
 TEST(RecomputeProgramTest, ABackwardBesideAForwardHasNone) {
   const Schedule schedule = schedule::read_csv(kPairs);
   expect_right(schedule, {true, true});
@@ -181,7 +177,7 @@ TEST(RecomputeProgramTest, ForwardsAloneHaveNone) {
   EXPECT_THAT(program_with(schedule, every_stage(schedule)).recomputes, IsEmpty());
 }
 
-struct Fault {
+struct MisplacedRecompute {
   const char* name;
   std::function<void(Program&)> plant;
   std::vector<std::string> findings;
@@ -192,8 +188,8 @@ Instruction recompute(int stage, int micro_batch) {
 }
 
 // In rank 1 of three: stage 1.
-const std::vector<Fault>& faults() {
-  static const std::vector<Fault> faults = {
+const std::vector<MisplacedRecompute>& misplaced_recomputes() {
+  static const std::vector<MisplacedRecompute> misplaced_recomputes = {
       {.name = "dropped",
        .plant = [](Program& p) { take(p, 1, find(p, 1, "compute 1R1")); },
        .findings = {"compute 1I1 has no 1R1 in front of it"}},
@@ -231,14 +227,14 @@ const std::vector<Fault>& faults() {
        .plant = [](Program& p) { p.recomputes.pop_back(); },
        .findings = {"it says of 2 stages whether they recompute, but has 3"}},
   };
-  return faults;
+  return misplaced_recomputes;
 }
 
 TEST(RecomputeProgramTest, TheProofNamesEveryOneThatIsWrong) {
   const auto schedule = schedule::make_schedule("zb-1p", {.ranks = 3, .micro_batches = 4});
   const Program right = program_with(schedule, every_stage(schedule));
   EXPECT_EQ(text_of(prove(right)), "");
-  for (const Fault& fault : faults()) {
+  for (const MisplacedRecompute& fault : misplaced_recomputes()) {
     SCOPED_TRACE(fault.name);
     Program program = right;
     fault.plant(program);

@@ -26,7 +26,7 @@ using schedule::Schedule;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-Program program_with(const Schedule& schedule, bool recomputes) {
+Program program_that_may_recompute(const Schedule& schedule, bool recomputes) {
   return lower(schedule, {},
                {.recomputes = std::vector<bool>(
                     recomputes ? static_cast<std::size_t>(schedule.stages()) : 0, true)});
@@ -42,7 +42,7 @@ StepCosts costs_of(double recompute, double transfer) {
 }
 
 double makespan(const Schedule& schedule, const StepCosts& costs, bool recomputes) {
-  return simulate(program_with(schedule, recomputes), costs).makespan;
+  return simulate(program_that_may_recompute(schedule, recomputes), costs).makespan;
 }
 
 //   rank 0  F ..... RRR ........ BBBB       without R: F ................ RRRBBBB
@@ -75,8 +75,10 @@ TEST(RecomputeSimulationTest, OverASlowLinkEveryRIsHidden) {
   const double recompute = 2;
   const double slow = 100;
   const StepCosts costs = costs_of(recompute, slow);
-  const SimulatedStep plain = simulate(program_with(schedule, false), costs, {.spans = true});
-  const SimulatedStep ahead = simulate(program_with(schedule, true), costs, {.spans = true});
+  const SimulatedStep plain =
+      simulate(program_that_may_recompute(schedule, false), costs, {.spans = true});
+  const SimulatedStep ahead =
+      simulate(program_that_may_recompute(schedule, true), costs, {.spans = true});
   EXPECT_EQ(plain.makespan - ahead.makespan, recompute);
   int hidden = 0;
   for (const SimulatedSpan& span : ahead.spans) {
@@ -104,7 +106,7 @@ TEST(RecomputeSimulationTest, OverASlowLinkEveryRIsHidden) {
 TEST(RecomputeSimulationTest, IdleTimeIsThatOfTheWaitBehindIt) {
   const auto schedule = schedule::make_schedule("1f1b", {.ranks = 2, .micro_batches = 1});
   const StepCosts costs = costs_of(2, 10);
-  const SimulatedStep ahead = simulate(program_with(schedule, true), costs);
+  const SimulatedStep ahead = simulate(program_that_may_recompute(schedule, true), costs);
   // F ends at 3, the activation is there at 13 (transfer: rank 1 waits for nothing else), R until
   // 15; rank 1 is done at 24: dependency, and then the gradient travels until 34.
   EXPECT_EQ(ahead.makespan, 34 + 6);
@@ -140,7 +142,7 @@ TEST(RecomputeSimulationTest, AgreesWithASimulationTickByTick) {
     const auto placement = random_placement(random);
     const auto schedule =
         random_schedule(placement, 1 + static_cast<int>(seed % 4), seed % 2 == 0, random);
-    const Program program = program_with(schedule, true);
+    const Program program = program_that_may_recompute(schedule, true);
     const auto number = [&](int least, int most) {
       return static_cast<double>(std::uniform_int_distribution(least, most)(random));
     };
@@ -176,7 +178,8 @@ TEST(RecomputeSimulationTest, ABackwardBesideAForwardKeepsItsTime) {
       "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n"
       "1F0,1B0,1F1,1B1,1F2,1B2\n");
   const StepCosts costs = costs_of(2, 0);
-  const SimulatedStep step = simulate(program_with(schedule, true), costs, {.spans = true});
+  const SimulatedStep step =
+      simulate(program_that_may_recompute(schedule, true), costs, {.spans = true});
   for (const SimulatedSpan& span : step.spans) {
     const std::string name = schedule::to_string(span.action);
     if (name == "0B0") {
@@ -189,7 +192,7 @@ TEST(RecomputeSimulationTest, ABackwardBesideAForwardKeepsItsTime) {
 
 TEST(RecomputeSimulationTest, IsPartOfTheInputsGradient) {
   const auto schedule = schedule::make_schedule("1f1b", {.ranks = 2, .micro_batches = 1});
-  const Program program = program_with(schedule, true);
+  const Program program = program_that_may_recompute(schedule, true);
   StepCosts costs = costs_of(2, 0);
   costs.stages[1].recompute = 7;
   EXPECT_THAT([&] { simulate(program, costs); },

@@ -20,25 +20,17 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatches;
+using test::kMicroBatchRows;
 using test::Streams;
+using test::TrainedBits;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-constexpr int kMicroBatches = 4;
-constexpr std::int64_t kRows = 2;
 
 // On a virtual GPU a step takes as long as dozens do on a CPU.
 std::uint32_t steps_on(DeviceKind device) { return device == DeviceKind::cpu ? 40 : 4; }
 
-// What training leaves behind, to the bit.
-struct Outcome {
-  std::vector<float> losses;
-  std::uint64_t weights = 0;
-
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
-struct Case {
+struct Bf16Case {
   int ranks = 1;
   std::string schedule = "gpipe";
   int stages_per_rank = 1;
@@ -52,12 +44,14 @@ struct Subject {
   std::function<Batch(DType)> batch;
 };
 
-Batch tokens(DType /*activations*/) { return test::token_batch(kRows * kMicroBatches, 0); }
+Batch tokens(DType /*activations*/) {
+  return test::token_batch(kMicroBatchRows * kMicroBatches, 0);
+}
 
 // x and the products of its neighbours.
 Batch numbers(DType dtype) {
   constexpr std::int64_t kWidth = 8;
-  const TensorSpec spec{{kRows * kMicroBatches, kWidth}, dtype};
+  const TensorSpec spec{{kMicroBatchRows * kMicroBatches, kWidth}, dtype};
   Batch batch{.inputs = {HostTensor(spec)}, .targets = {HostTensor(spec)}};
   Random random({.seed = 11});
   std::vector<float> x(static_cast<std::size_t>(spec.elements()));
@@ -130,23 +124,23 @@ void expect_copies_up_to_date(Pipeline& pipeline) {
   EXPECT_GT(copies, 0);
 }
 
-Plan plan_of(nn::Model& model, World& world, const Case& given) {
+Plan plan_of(nn::Model& model, World& world, const Bf16Case& given) {
   return make_plan(model, world,
-                   {.micro_batch = {.rows = kRows},
+                   {.micro_batch = {.rows = kMicroBatchRows},
                     .micro_batches = kMicroBatches,
                     .schedule = given.schedule,
                     .stages_per_rank = given.stages_per_rank,
                     .split = given.split});
 }
 
-Outcome train(const Subject& subject, DType dtype, const Case& given) {
+TrainedBits train(const Subject& subject, DType dtype, const Bf16Case& given) {
   World world = test::make_world(given.ranks, given.streams, given.threads);
   nn::Model model = subject.make(dtype);
   const Plan plan = plan_of(model, world, given);
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
   train::AdamW optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1});
   const Batch batch = subject.batch(dtype);
-  Outcome outcome;
+  TrainedBits outcome;
   for (std::uint32_t step = 0; step < steps_on(given.streams.device); ++step) {
     outcome.losses.push_back(pipeline.forward_backward(batch).loss);
     optimizer.step();
@@ -162,16 +156,16 @@ class Bf16TrainingTest : public test::StreamsTest {
  protected:
   // Curves of a few dozen steps stay as near to each other as their roundings are small.
   void expect_close_to_f32_and_the_same_bits(const Subject& subject,
-                                             const std::vector<Case>& cases) {
+                                             const std::vector<Bf16Case>& cases) {
     const Streams plainest = test::plainest(GetParam());
-    const Outcome wide = train(subject, DType::f32, {.streams = plainest});
-    const Outcome expected = train(subject, DType::bf16, {.streams = plainest});
+    const TrainedBits wide = train(subject, DType::f32, {.streams = plainest});
+    const TrainedBits expected = train(subject, DType::bf16, {.streams = plainest});
     EXPECT_NE(expected.losses, wide.losses);
     EXPECT_NEAR(expected.losses.front(), wide.losses.front(), 0.01 * wide.losses.front());
     EXPECT_LT(wide.losses.back(),
               (plainest.device == DeviceKind::cpu ? 0.8F : 1.0F) * wide.losses.front());
     EXPECT_NEAR(expected.losses.back(), wide.losses.back(), 0.05 * wide.losses.front());
-    for (Case given : cases) {
+    for (Bf16Case given : cases) {
       given.streams = GetParam();
       EXPECT_TRUE(train(subject, DType::bf16, given) == expected)
           << given.schedule << " on " << given.ranks << " ranks, " << given.threads << " threads";
@@ -271,12 +265,12 @@ TEST(Bf16PipelineTest, APlanOrProfileOfTheOtherTypeIsRefused) {
   EXPECT_THAT([&] { Pipeline(world, test::tiny_gpt2(false, 0.1F, DType::f32), of_narrow); },
               ThrowsMessage<PlanError>(HasSubstr("step takes")));
 
-  plan::Profile profile{.device = "some", .measured = true, .rows = kRows, .layers = {}};
-  for (const plan::LayerProfile& layer : plan::dry_run(wide, kRows)) {
+  plan::Profile profile{.device = "some", .measured = true, .rows = kMicroBatchRows, .layers = {}};
+  for (const plan::LayerProfile& layer : plan::dry_run(wide, kMicroBatchRows)) {
     profile.layers.push_back(plan::cost_of(layer));
   }
-  EXPECT_NO_THROW(plan::check_fits(profile, wide, kRows, "p.json"));
-  EXPECT_THAT([&] { plan::check_fits(profile, narrow, kRows, "p.json"); },
+  EXPECT_NO_THROW(plan::check_fits(profile, wide, kMicroBatchRows, "p.json"));
+  EXPECT_THAT([&] { plan::check_fits(profile, narrow, kMicroBatchRows, "p.json"); },
               ThrowsMessage<DataError>(HasSubstr("computes in the same type")));
 }
 

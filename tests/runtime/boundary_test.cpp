@@ -16,25 +16,25 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatches;
 using test::Streams;
 
-constexpr std::int64_t kWidth = 64;
-constexpr std::int64_t kRows = 3;
-constexpr int kMicroBatches = 4;
+constexpr std::int64_t kBoundaryWidth = 64;
+constexpr std::int64_t kBoundaryRows = 3;
 
 // Two tensors go through every boundary but the one behind the last Mix.
 nn::Model two_tensor_model() {
-  const TensorSpec row{{kWidth}, DType::f32};
+  const TensorSpec row{{kBoundaryWidth}, DType::f32};
   nn::Model model({.inputs = {row}, .targets = {row}}, std::make_unique<nn::MeanSquaredError>());
-  model.add("split", std::make_unique<nn::two_tensors::Split>(kWidth));
-  model.add("mix0", std::make_unique<nn::two_tensors::Mix>(kWidth));
-  model.add("mix1", std::make_unique<nn::two_tensors::Mix>(kWidth));
-  model.add("join", std::make_unique<nn::two_tensors::Join>(kWidth));
+  model.add("split", std::make_unique<nn::two_tensors::Split>(kBoundaryWidth));
+  model.add("mix0", std::make_unique<nn::two_tensors::Mix>(kBoundaryWidth));
+  model.add("mix1", std::make_unique<nn::two_tensors::Mix>(kBoundaryWidth));
+  model.add("join", std::make_unique<nn::two_tensors::Join>(kBoundaryWidth));
   return model;
 }
 
 Batch random_rows(std::uint32_t step) {
-  const HostTensor rows({{kRows * kMicroBatches, kWidth}, DType::f32});
+  const HostTensor rows({{kBoundaryRows * kMicroBatches, kBoundaryWidth}, DType::f32});
   Batch batch{.inputs = {rows}, .targets = {rows}};
   Random random({.seed = 8, .step = step});
   for (HostTensor* tensor : {&batch.inputs.front(), &batch.targets.front()}) {
@@ -45,7 +45,7 @@ Batch random_rows(std::uint32_t step) {
 }
 
 PlanOptions plan_options(const std::string& schedule, const std::vector<int>& split) {
-  return {.micro_batch = {.rows = kRows},
+  return {.micro_batch = {.rows = kBoundaryRows},
           .micro_batches = kMicroBatches,
           .schedule = schedule,
           .split = split};

@@ -26,16 +26,16 @@ namespace {
 
 using test::Streams;
 
-constexpr int kRanks = 2;
-constexpr int kMicroBatches = 2;
+constexpr int kFaultyRanks = 2;
+constexpr int kFaultyMicroBatches = 2;
 
-struct Fault {
+struct FailingCall {
   std::string function;
   int code = 0;
 };
 
 // What a step calls, whatever the transport.
-const std::vector<Fault> kFaults = {
+const std::vector<FailingCall> kFaults = {
     {"cudaSetDevice", cudaErrorDevicesUnavailable},
     {"cudaLaunchKernel", cudaErrorLaunchOutOfResources},
     {"kernel", cudaErrorIllegalAddress},
@@ -57,21 +57,21 @@ const std::vector<Fault> kFaults = {
     {"cublasLtMatmul", CUBLAS_STATUS_EXECUTION_FAILED},
     {"cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_INTERNAL_ERROR},
 };
-const std::vector<Fault> kInProcessFaults = {
+const std::vector<FailingCall> kInProcessFaults = {
     {"cudaMallocHost", cudaErrorMemoryAllocation},
     {"cudaMemcpyPeerAsync", cudaErrorInvalidValue},
     {"cuStreamWriteValue32", 999},
     {"cuStreamWaitValue32", 999},
 };
-const std::vector<Fault> kNcclFaults = {
+const std::vector<FailingCall> kNcclFaults = {
     {"ncclSend", ncclSystemError},
     {"ncclRecv", ncclRemoteError},
     {"ncclAllReduce", ncclInternalError},
     {"ncclCommGetAsyncError", ncclRemoteError},
 };
 
-std::vector<Fault> faults_of(const Streams& streams) {
-  std::vector<Fault> faults = kFaults;
+std::vector<FailingCall> faults_of(const Streams& streams) {
+  std::vector<FailingCall> faults = kFaults;
   const auto& more = streams.transport == CudaTransport::nccl ? kNcclFaults : kInProcessFaults;
   faults.insert(faults.end(), more.begin(), more.end());
   return faults;
@@ -87,15 +87,15 @@ bool asks(const std::string& function) {
 }
 
 Batch rows() {
-  const HostTensor inputs({{2 * kMicroBatches, 4}, DType::f32});
-  const HostTensor targets({{2 * kMicroBatches, 2}, DType::f32});
+  const HostTensor inputs({{2 * kFaultyMicroBatches, 4}, DType::f32});
+  const HostTensor targets({{2 * kFaultyMicroBatches, 2}, DType::f32});
   return {.inputs = {inputs}, .targets = {targets}};
 }
 
 // Pipeline and optimizer of a perceptron.
-struct Training {
-  explicit Training(const Streams& streams)
-      : world(World::threads({.ranks = kRanks,
+struct MlpTraining {
+  explicit MlpTraining(const Streams& streams)
+      : world(World::threads({.ranks = kFaultyRanks,
                               .deadline = std::chrono::seconds(30),
                               .device = DeviceKind::cuda,
                               .cuda_transport = streams.transport})),
@@ -105,7 +105,7 @@ struct Training {
   static Pipeline make(World& world) {
     nn::Model model = nn::mlp({.inputs = 4, .hidden = 8, .outputs = 2});
     const Plan plan =
-        make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
+        make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kFaultyMicroBatches});
     return {world, std::move(model), plan};
   }
 
@@ -120,13 +120,13 @@ struct Training {
 };
 
 // What a step throws when the nth call fails; empty if it throws nothing.
-std::string failure_of(const Streams& streams, const Fault& fault, std::int64_t nth) {
-  Training training(streams);
+std::string failure_of_call(const Streams& streams, const FailingCall& fault, std::int64_t nth) {
+  MlpTraining training(streams);
   return test::failure_with(fault.function, nth, fault.code, [&] { training.step(); });
 }
 
 std::int64_t calls_of_a_step(const Streams& streams, const std::string& function) {
-  Training healthy(streams);
+  MlpTraining healthy(streams);
   const std::int64_t before = virtual_gpu::calls(function);
   healthy.step();
   return virtual_gpu::calls(function) - before;
@@ -140,12 +140,12 @@ std::size_t free_bytes() {
   return free;
 }
 
-struct Setting {
+struct FaultSetting {
   Streams streams;
-  Fault fault;
+  FailingCall fault;
 };
 
-void PrintTo(const Setting& setting, std::ostream* out) {
+void PrintTo(const FaultSetting& setting, std::ostream* out) {
   *out << setting.streams.name << ' ' << setting.fault.function;
 }
 
@@ -157,10 +157,10 @@ std::vector<Streams> all_transports() {
 }
 
 // One test for each function, so that they can be run beside each other.
-std::vector<Setting> settings() {
-  std::vector<Setting> settings;
+std::vector<FaultSetting> fault_settings() {
+  std::vector<FaultSetting> settings;
   for (const Streams& streams : all_transports()) {
-    for (const Fault& fault : faults_of(streams)) {
+    for (const FailingCall& fault : faults_of(streams)) {
       settings.push_back({streams, fault});
     }
   }
@@ -178,10 +178,11 @@ class OnVirtualGpus : public testing::TestWithParam<Parameter> {
   }
 };
 
-class CudaFaultsTest : public OnVirtualGpus<Setting> {};
-INSTANTIATE_TEST_SUITE_P(On, CudaFaultsTest, testing::ValuesIn(settings()), [](const auto& test) {
-  return test.param.streams.name + "_" + test.param.fault.function;
-});
+class CudaFaultsTest : public OnVirtualGpus<FaultSetting> {};
+INSTANTIATE_TEST_SUITE_P(On, CudaFaultsTest, testing::ValuesIn(fault_settings()),
+                         [](const auto& test) {
+                           return test.param.streams.name + "_" + test.param.fault.function;
+                         });
 
 TEST_P(CudaFaultsTest, EveryCallOfAStepThatFailsEndsItWithOneError) {
   const auto& [streams, fault] = GetParam();
@@ -192,14 +193,14 @@ TEST_P(CudaFaultsTest, EveryCallOfAStepThatFailsEndsItWithOneError) {
   const std::int64_t stride = last / kMostOfOneFunction + 1;
   for (std::int64_t nth = 1; nth <= last; nth += stride) {
     SCOPED_TRACE(fault.function + " " + std::to_string(nth) + " of " + std::to_string(calls));
-    EXPECT_THAT(failure_of(streams, fault, nth), testing::StartsWith("rank "));
+    EXPECT_THAT(failure_of_call(streams, fault, nth), testing::StartsWith("rank "));
     EXPECT_EQ(free_bytes(), free);
     // An aborted step copies what was not finished, for nobody.
     for (const virtual_gpu::Report& report : virtual_gpu::take_reports()) {
       EXPECT_EQ(report.kind, "race") << report.text;
     }
   }
-  EXPECT_NO_THROW(Training(streams).step());
+  EXPECT_NO_THROW(MlpTraining(streams).step());
   EXPECT_TRUE(virtual_gpu::take_reports().empty());
 }
 
@@ -211,11 +212,11 @@ INSTANTIATE_TEST_SUITE_P(On, CudaCallsTest, testing::ValuesIn(all_transports()),
 TEST_P(CudaCallsTest, AStepCallsNothingElse) {
   // Giving back cannot fail in a way that matters.
   std::set<std::string> known = {"cublasLtMatmulPreferenceDestroy"};
-  for (const Fault& fault : faults_of(GetParam())) {
+  for (const FailingCall& fault : faults_of(GetParam())) {
     known.insert(fault.function);
   }
-  EXPECT_NO_THROW(Training(GetParam()).step());  // asks the driver for its functions, once
-  Training training(GetParam());
+  EXPECT_NO_THROW(MlpTraining(GetParam()).step());  // asks the driver for its functions, once
+  MlpTraining training(GetParam());
   const auto before = virtual_gpu::all_calls();
   training.step();
   std::set<std::string> called;

@@ -18,16 +18,16 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatches;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using ::testing::ThrowsMessage;
 
-constexpr int kMicroBatches = 4;
-constexpr int kSteps = 3;  // as it is, captured, launched again
+constexpr int kGraphSteps = 3;  // as it is, captured, launched again
 
-struct Case {
+struct GraphCase {
   int ranks = 1;
   std::string schedule = "1f1b";
   int stages_per_rank = 1;
@@ -35,7 +35,7 @@ struct Case {
 };
 
 // Three blocks, with tied ends: 9 layers.
-nn::Model model_of(DType dtype, float dropout = 0) {
+nn::Model three_blocks(DType dtype, float dropout = 0) {
   return nn::gpt2({.vocabulary = test::kVocabulary,
                    .context = test::kContext,
                    .layers = 3,
@@ -46,14 +46,14 @@ nn::Model model_of(DType dtype, float dropout = 0) {
                    .dtype = dtype});
 }
 
-struct Training {
-  explicit Training(const Case& given, bool graph)
+struct GraphTraining {
+  explicit GraphTraining(const GraphCase& given, bool graph)
       : world(test::make_world(given.ranks, {.device = DeviceKind::cuda})),
         pipeline(make(world, given, graph)),
         optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1.0F}) {}
 
-  static Pipeline make(World& world, const Case& given, bool graph) {
-    nn::Model model = model_of(given.dtype);
+  static Pipeline make(World& world, const GraphCase& given, bool graph) {
+    nn::Model model = three_blocks(given.dtype);
     const Plan plan = make_plan(model, world,
                                 {.micro_batches = kMicroBatches,
                                  .schedule = given.schedule,
@@ -74,17 +74,17 @@ struct Training {
 };
 
 // What training leaves behind, to the bit.
-struct Outcome {
+struct GraphOutcome {
   std::vector<std::vector<float>> losses;
   std::uint64_t weights = 0;
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend bool operator==(const GraphOutcome&, const GraphOutcome&) = default;
 };
 
-Outcome train(const Case& given, bool graph) {
-  Training training(given, graph);
-  Outcome outcome;
-  for (int step = 0; step < kSteps; ++step) {
+GraphOutcome train_steps(const GraphCase& given, bool graph) {
+  GraphTraining training(given, graph);
+  GraphOutcome outcome;
+  for (int step = 0; step < kGraphSteps; ++step) {
     outcome.losses.push_back(training.step());
   }
   outcome.weights = training.pipeline.weights_hash();
@@ -112,17 +112,18 @@ INSTANTIATE_TEST_SUITE_P(On, CudaGraphTest, testing::Values(DeviceKind::cuda), t
 
 TEST_P(CudaGraphTest, ChangesNoBit) {
   need_gpus(4);
-  for (const Case& given : std::vector<Case>{{.ranks = 1},
-                                             {.ranks = 1, .dtype = DType::bf16},
-                                             {.ranks = 2, .schedule = "gpipe"},
-                                             {.ranks = 2},
-                                             {.ranks = 2, .dtype = DType::bf16},
-                                             {.schedule = "interleaved", .stages_per_rank = 2},
-                                             {2, "interleaved", 2},
-                                             {.ranks = 4, .schedule = "gpipe"},
-                                             {.ranks = 4},
-                                             {4, "interleaved", 2}}) {
-    EXPECT_TRUE(train(given, true) == train(given, false))
+  for (const GraphCase& given :
+       std::vector<GraphCase>{{.ranks = 1},
+                              {.ranks = 1, .dtype = DType::bf16},
+                              {.ranks = 2, .schedule = "gpipe"},
+                              {.ranks = 2},
+                              {.ranks = 2, .dtype = DType::bf16},
+                              {.schedule = "interleaved", .stages_per_rank = 2},
+                              {2, "interleaved", 2},
+                              {.ranks = 4, .schedule = "gpipe"},
+                              {.ranks = 4},
+                              {4, "interleaved", 2}}) {
+    EXPECT_TRUE(train_steps(given, true) == train_steps(given, false))
         << given.schedule << " on " << given.ranks << " ranks in " << name_of(given.dtype);
   }
 }
@@ -130,10 +131,10 @@ TEST_P(CudaGraphTest, ChangesNoBit) {
 TEST_P(CudaGraphTest, ChangesNoBitInAnyOrder) {
   need_gpus(2);
   need_virtual_gpus();
-  const Outcome expected = train({.ranks = 1}, false);
+  const GraphOutcome expected = train_steps({.ranks = 1}, false);
   for (const std::string order : {"fifo", "lifo", "1", "2", "3", "4", "5"}) {
     virtual_gpu::set_order(order);
-    EXPECT_TRUE(train({.ranks = 2}, true) == expected) << order;
+    EXPECT_TRUE(train_steps({.ranks = 2}, true) == expected) << order;
   }
   virtual_gpu::set_order("fifo");
 }
@@ -141,7 +142,7 @@ TEST_P(CudaGraphTest, ChangesNoBitInAnyOrder) {
 TEST_P(CudaGraphTest, IsCapturedOnceAndThenLaunchedInEveryStep) {
   need_gpus(2);
   need_virtual_gpus();
-  Training training({.ranks = 2}, true);
+  GraphTraining training({.ranks = 2}, true);
   const auto calls_of_a_step = [&](const std::string& function) {
     const std::int64_t before = virtual_gpu::calls(function);
     training.pipeline.forward_backward(test::token_batch(kMicroBatches, 0));
@@ -165,7 +166,7 @@ TEST_P(CudaGraphTest, IsCapturedAnewAfterAnEvaluationOfMoreRows) {
     virtual_gpu::set_order("lifo");
   }
   const auto run = [](bool graph) {
-    Training training({.ranks = 2}, graph);
+    GraphTraining training({.ranks = 2}, graph);
     std::vector<float> losses;
     for (const std::int64_t rows : {2, 16, 2}) {
       for (int i = 0; i < 2; ++i) {
@@ -186,7 +187,7 @@ TEST_P(CudaGraphTest, IsCapturedAnewAfterAnEvaluationOfMoreRows) {
 std::string refusal(const ThreadWorldOptions& ranks, float dropout, bool timeline,
                     plan::OptimizerPlace optimizer = plan::OptimizerPlace::after_step) {
   World world = World::threads(ranks);
-  nn::Model model = model_of(DType::f32, dropout);
+  nn::Model model = three_blocks(DType::f32, dropout);
   const Plan plan =
       make_plan(model, world, {.micro_batches = 2, .lower = {.optimizer = optimizer}});
   try {
@@ -221,7 +222,7 @@ TEST_P(CudaGraphTest, IsRefusedWhereAStepCannotBeCaptured) {
 // What the third step throws, which launches the graph, or the second, which captures it, when a
 // call fails.
 std::string failure_of(int step, const std::string& function, int code) {
-  Training training({.ranks = 2}, true);
+  GraphTraining training({.ranks = 2}, true);
   for (int i = 1; i < step; ++i) {
     training.step();
   }
@@ -238,7 +239,7 @@ TEST_P(CudaGraphTest, AFailureWhileItIsLaunchedNamesTheRank) {
   for (const virtual_gpu::Report& report : virtual_gpu::take_reports()) {
     EXPECT_EQ(report.kind, "race") << report.text;  // of what was not finished
   }
-  EXPECT_TRUE(train({.ranks = 2}, true) == train({.ranks = 1}, false));
+  EXPECT_TRUE(train_steps({.ranks = 2}, true) == train_steps({.ranks = 1}, false));
 }
 
 TEST_P(CudaGraphTest, AFailureWhileItIsCapturedNamesTheRank) {
@@ -253,7 +254,7 @@ TEST_P(CudaGraphTest, AFailureWhileItIsCapturedNamesTheRank) {
   EXPECT_THAT(failure_of(2, "cudaLaunchKernel", cudaErrorLaunchOutOfResources),
               testing::ContainsRegex("^rank ., action [0-9]+ \\([0-9]F0\\): .*the launch of"));
   EXPECT_THAT(virtual_gpu::take_reports(), IsEmpty());
-  EXPECT_TRUE(train({.ranks = 2}, true) == train({.ranks = 1}, false));
+  EXPECT_TRUE(train_steps({.ranks = 2}, true) == train_steps({.ranks = 1}, false));
 }
 
 }  // namespace

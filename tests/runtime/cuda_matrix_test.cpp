@@ -21,15 +21,16 @@ namespace lockflight {
 namespace {
 
 using test::Streams;
+using test::TrainedBits;
 
-constexpr int kMicroBatches = 16;  // twice the ranks: what any schedule needs
-constexpr int kSteps = 2;
-constexpr std::int64_t kWidth = 4;
+constexpr int kEnoughMicroBatches = 16;  // twice the ranks: what any schedule needs
+constexpr int kMatrixSteps = 2;
+constexpr std::int64_t kMlpWidth = 4;
 
 constexpr int kFewestRanks = test::kSanitized ? 8 : 5;
 constexpr int kMostRanks = 8;
 
-struct Case {
+struct MatrixCase {
   int ranks = 1;
   std::string schedule = "gpipe";
   int stages_per_rank = 1;
@@ -37,13 +38,14 @@ struct Case {
 };
 
 // With 17 layers there are two stages for each of eight ranks.
-nn::Model model_of(DType dtype) {
-  return nn::mlp({.inputs = kWidth, .hidden = 6, .outputs = kWidth, .layers = 17, .dtype = dtype});
+nn::Model deep_mlp(DType dtype) {
+  return nn::mlp(
+      {.inputs = kMlpWidth, .hidden = 6, .outputs = kMlpWidth, .layers = 17, .dtype = dtype});
 }
 
 Batch batch_of(DType dtype, std::uint32_t step) {
   Random random({.seed = 7, .step = step});
-  const TensorSpec spec{{kMicroBatches, kWidth}, dtype};
+  const TensorSpec spec{{kEnoughMicroBatches, kMlpWidth}, dtype};
   Batch batch{.inputs = {HostTensor(spec)}, .targets = {HostTensor(spec)}};
   for (HostTensor* tensor : {&batch.inputs.front(), &batch.targets.front()}) {
     for (std::int64_t i = 0; i < spec.elements(); ++i) {
@@ -58,29 +60,21 @@ Batch batch_of(DType dtype, std::uint32_t step) {
   return batch;
 }
 
-// What training leaves behind, to the bit.
-struct Outcome {
-  std::vector<float> losses;
-  std::uint64_t weights = 0;
-
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
-Outcome train(const Case& given, DType dtype, const Streams& streams) {
+TrainedBits train_mlp(const MatrixCase& given, DType dtype, const Streams& streams) {
   World world = test::make_world(given.ranks, streams);
-  nn::Model model = model_of(dtype);
+  nn::Model model = deep_mlp(dtype);
   if (given.ranks == 1 && given.copies == 2) {
-    test::sum_in_halves(model, kMicroBatches);
+    test::sum_in_halves(model, kEnoughMicroBatches);
   }
   const Plan plan = make_plan(model, world,
-                              {.micro_batches = kMicroBatches,
+                              {.micro_batches = kEnoughMicroBatches,
                                .schedule = given.schedule,
                                .stages_per_rank = given.stages_per_rank});
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
   train::Sgd optimizer(pipeline.parameters(),
                        {.learning_rate = 0.1F, .momentum = 0.9F, .clip_norm = 0.5F});
-  Outcome outcome;
-  for (std::uint32_t step = 0; step < kSteps; ++step) {
+  TrainedBits outcome;
+  for (std::uint32_t step = 0; step < kMatrixSteps; ++step) {
     const StepResult result = pipeline.forward_backward(batch_of(dtype, step));
     outcome.losses.insert(outcome.losses.end(), result.micro_batch_losses.begin(),
                           result.micro_batch_losses.end());
@@ -91,13 +85,13 @@ Outcome train(const Case& given, DType dtype, const Streams& streams) {
 }
 
 // Every schedule that trains, with one stage a rank and with two where it has that.
-std::vector<Case> cases(int ranks) {
-  std::vector<Case> cases;
+std::vector<MatrixCase> cases(int ranks) {
+  std::vector<MatrixCase> cases;
   for (const schedule::ScheduleInfo& info : schedule::schedules()) {
     for (const int stages : {1, 2}) {
       try {
-        const auto made =
-            info.make({.ranks = ranks, .micro_batches = kMicroBatches, .stages_per_rank = stages});
+        const auto made = info.make(
+            {.ranks = ranks, .micro_batches = kEnoughMicroBatches, .stages_per_rank = stages});
         if (schedule::has_backward(made)) {
           cases.push_back({ranks, std::string(info.name), stages, info.copies});
         }
@@ -137,10 +131,10 @@ class CudaMatrixTest : public testing::TestWithParam<Setting> {
   // Each case in another order of what is ready, where the orders can be chosen.
   void expect_the_bits_of_one_rank(int ranks) {
     const auto& [streams, dtype, part] = GetParam();
-    const Outcome expected = train({}, dtype, test::plainest(streams));
-    const Outcome in_halves = train({.copies = 2}, dtype, test::plainest(streams));
+    const TrainedBits expected = train_mlp({}, dtype, test::plainest(streams));
+    const TrainedBits in_halves = train_mlp({.copies = 2}, dtype, test::plainest(streams));
     int number = ranks;
-    for (const Case& given : cases(ranks)) {
+    for (const MatrixCase& given : cases(ranks)) {
       const std::string order = order_of(++number);
       if (number % kParts != part % kParts) {
         continue;
@@ -148,7 +142,7 @@ class CudaMatrixTest : public testing::TestWithParam<Setting> {
       if (virtual_gpu::present()) {
         virtual_gpu::set_order(order);
       }
-      EXPECT_TRUE(train(given, dtype, streams) == (given.copies == 1 ? expected : in_halves))
+      EXPECT_TRUE(train_mlp(given, dtype, streams) == (given.copies == 1 ? expected : in_halves))
           << given.schedule << " on " << ranks << " ranks with " << given.stages_per_rank
           << " stages each, order " << order;
     }

@@ -23,12 +23,11 @@ namespace {
 
 using plan::Instruction;
 using plan::Opcode;
+using test::kMicroBatches;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Instructions = std::vector<Instruction>;
-
-constexpr int kMicroBatches = 4;
 
 class PlantedTest : public testing::TestWithParam<DeviceKind> {
  protected:

@@ -18,8 +18,8 @@ namespace {
 
 using test::Streams;
 
-constexpr int kRanks = 2;
-constexpr int kMicroBatches = 3;
+constexpr int kGpus = 2;
+constexpr int kGpuMicroBatches = 3;
 
 std::vector<Streams> gpus() {
   std::vector<Streams> all = test::all_streams_and_gpus();
@@ -32,8 +32,8 @@ INSTANTIATE_TEST_SUITE_P(On, CudaTrainingTest, ::testing::ValuesIn(gpus()),
                          [](const auto& test) { return test.param.name; });
 
 // Pipeline and optimizer of a small GPT.
-struct Training {
-  Training(const Streams& streams, int ranks, DType dtype = DType::f32)
+struct Gpt2Training {
+  Gpt2Training(const Streams& streams, int ranks, DType dtype = DType::f32)
       : world(test::make_world(ranks, streams)),
         pipeline(make(world, dtype)),
         optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1.0F}) {}
@@ -41,13 +41,13 @@ struct Training {
   static Pipeline make(World& world, DType dtype) {
     nn::Model model = test::tiny_gpt2(true, 0.1F, dtype);
     const Plan plan =
-        make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kMicroBatches});
+        make_plan(model, world, {.micro_batch = {.rows = 2}, .micro_batches = kGpuMicroBatches});
     return {world, std::move(model), plan, {.seed = 3}};
   }
 
   std::vector<float> step() {
     const auto result =
-        pipeline.forward_backward(test::token_batch(2 * kMicroBatches, pipeline.step()));
+        pipeline.forward_backward(test::token_batch(2 * kGpuMicroBatches, pipeline.step()));
     optimizer.step();
     return result.micro_batch_losses;
   }
@@ -67,8 +67,8 @@ struct Training {
 };
 
 TEST_P(CudaTrainingTest, LosesWhatTheCpuLoses) {
-  const std::vector<float> expected = Training({}, 1).steps(3);
-  const std::vector<float> losses = Training(GetParam(), kRanks).steps(3);
+  const std::vector<float> expected = Gpt2Training({}, 1).steps(3);
+  const std::vector<float> losses = Gpt2Training(GetParam(), kGpus).steps(3);
   ASSERT_EQ(losses.size(), expected.size());
   for (std::size_t i = 0; i < losses.size(); ++i) {
     EXPECT_NEAR(losses[i], expected[i], 1e-5 * std::abs(expected[i])) << i;
@@ -78,9 +78,9 @@ TEST_P(CudaTrainingTest, LosesWhatTheCpuLoses) {
 // Both round to bf16 at the same places, but sum up in another order, which now and then turns a
 // last bit of 8.
 TEST_P(CudaTrainingTest, LosesInBf16WhatTheCpuLosesInBf16) {
-  const std::vector<float> expected = Training({}, 1, DType::bf16).steps(3);
-  const std::vector<float> losses = Training(GetParam(), kRanks, DType::bf16).steps(3);
-  const std::vector<float> wide = Training({}, 1).steps(3);
+  const std::vector<float> expected = Gpt2Training({}, 1, DType::bf16).steps(3);
+  const std::vector<float> losses = Gpt2Training(GetParam(), kGpus, DType::bf16).steps(3);
+  const std::vector<float> wide = Gpt2Training({}, 1).steps(3);
   ASSERT_EQ(losses.size(), expected.size());
   float distance = 0;
   float distance_of_f32 = 0;
@@ -97,7 +97,7 @@ TEST_P(CudaTrainingTest, TheOrderOfReadyOperationsChangesNoBit) {
   if (!virtual_gpu::present()) {
     GTEST_SKIP() << "only the virtual GPU can choose an order";
   }
-  Training first(test::plainest(GetParam()), 1);
+  Gpt2Training first(test::plainest(GetParam()), 1);
   const std::vector<float> losses = first.steps(2);
   const std::uint64_t weights = first.pipeline.weights_hash();
   std::vector<std::string> orders = {"fifo", "lifo"};
@@ -106,7 +106,7 @@ TEST_P(CudaTrainingTest, TheOrderOfReadyOperationsChangesNoBit) {
   }
   for (const std::string& order : orders) {
     virtual_gpu::set_order(order);
-    Training training(GetParam(), 3);
+    Gpt2Training training(GetParam(), 3);
     EXPECT_EQ(training.steps(2), losses) << order;
     EXPECT_EQ(training.pipeline.weights_hash(), weights) << order;
   }

@@ -32,9 +32,9 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr std::uint32_t kSteps = 4;
+constexpr std::uint32_t kDualPipeSteps = 4;
 
-struct Case {
+struct DualPipeCase {
   int ranks = 1;  // 1: the one to compare with
   int micro_batches = 8;
   bool tied = true;
@@ -48,31 +48,31 @@ struct Case {
 };
 
 // What must not differ, to the bit.
-struct Outcome {
+struct DualPipeOutcome {
   std::vector<float> losses;
   std::vector<double> norms;
   std::vector<std::uint64_t> weights;
   float evaluated = 0;
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend bool operator==(const DualPipeOutcome&, const DualPipeOutcome&) = default;
 };
 
-void PrintTo(const Outcome& outcome, std::ostream* out) {
+void PrintTo(const DualPipeOutcome& outcome, std::ostream* out) {
   *out << testing::PrintToString(outcome.losses) << testing::PrintToString(outcome.norms)
        << testing::PrintToString(outcome.weights) << ' ' << outcome.evaluated;
 }
 
-class Training {
+class DualPipeTraining {
  public:
-  Training(const Case& given, const Streams& streams)
+  DualPipeTraining(const DualPipeCase& given, const Streams& streams)
       : given_(given),
         world_(test::make_world(given.ranks, streams)),
         pipeline_(make_pipeline()),
         optimizer_(make_optimizer()) {}
 
-  Outcome run() {
-    Outcome outcome;
-    for (std::uint32_t step = 0; step < kSteps; ++step) {
+  DualPipeOutcome run() {
+    DualPipeOutcome outcome;
+    for (std::uint32_t step = 0; step < kDualPipeSteps; ++step) {
       const StepResult result = forward_backward();
       outcome.losses.push_back(result.loss);
       outcome.losses.insert(outcome.losses.end(), result.micro_batch_losses.begin(),
@@ -85,16 +85,16 @@ class Training {
   }
 
   // The steps in a row.
-  Outcome run_row() {
+  DualPipeOutcome run_row() {
     std::vector<Batch> batches;
-    std::vector<StepInput> inputs(kSteps);
-    for (std::uint32_t step = 0; step < kSteps; ++step) {
+    std::vector<StepInput> inputs(kDualPipeSteps);
+    for (std::uint32_t step = 0; step < kDualPipeSteps; ++step) {
       batches.push_back(test::token_batch(given_.micro_batches, step));
     }
-    for (std::uint32_t step = 0; step < kSteps; ++step) {
+    for (std::uint32_t step = 0; step < kDualPipeSteps; ++step) {
       inputs[step] = {.batch = &batches[step], .learning_rate = 0.01};
     }
-    Outcome outcome;
+    DualPipeOutcome outcome;
     optimizer_->train(inputs, [&](const StepResult& result, double norm) {
       outcome.losses.push_back(result.loss);
       outcome.norms.push_back(norm);
@@ -142,7 +142,7 @@ class Training {
         parameters, train::AdamWOptions{.learning_rate = 0.01F, .clip_norm = given_.clip});
   }
 
-  Case given_;
+  DualPipeCase given_;
   World world_;
   Pipeline pipeline_;
   std::unique_ptr<train::Optimizer> optimizer_;
@@ -150,14 +150,16 @@ class Training {
 
 class DualPipeTrainingTest : public test::StreamsTest {
  protected:
-  static Outcome run(const Case& given) { return Training(given, GetParam()).run(); }
+  static DualPipeOutcome run(const DualPipeCase& given) {
+    return DualPipeTraining(given, GetParam()).run();
+  }
 
-  static Outcome of_one_rank(Case given) {
+  static DualPipeOutcome of_one_rank(DualPipeCase given) {
     given.ranks = 1;
     given.place = OptimizerPlace::after_step;
     given.recompute = Recomputation::never;
     given.transfers = false;
-    return Training(given, test::plainest(GetParam())).run();
+    return DualPipeTraining(given, test::plainest(GetParam())).run();
   }
 
   // Kernels of the virtual GPU host take their time, and the CPU's tests have walked the matrix.
@@ -165,7 +167,7 @@ class DualPipeTrainingTest : public test::StreamsTest {
   static std::vector<int> ranks() { return is_slow() ? std::vector{4} : std::vector{2, 4}; }
 
   // A limit that clips some steps and leaves others.
-  static float clip_of(Case given) {
+  static float clip_of(DualPipeCase given) {
     given.clip = 0;
     std::vector<double> norms = of_one_rank(given).norms;
     std::ranges::sort(norms);
@@ -180,9 +182,9 @@ INSTANTIATE_TEST_SUITE_P(On, DualPipeTrainingTest,
 
 TEST_P(DualPipeTrainingTest, GivesTheBitsOfOneRankThatSumsTheDirectionsApart) {
   for (const bool tied : is_slow() ? std::vector{true} : std::vector{false, true}) {
-    Case given{.tied = tied, .sgd = !tied};
+    DualPipeCase given{.tied = tied, .sgd = !tied};
     given.clip = clip_of(given);
-    const Outcome expected = of_one_rank(given);
+    const DualPipeOutcome expected = of_one_rank(given);
     EXPECT_THAT(expected.norms, ::testing::Contains(::testing::Lt(given.clip)));
     EXPECT_THAT(expected.norms, ::testing::Contains(::testing::Gt(given.clip)));
     for (const int ranks : ranks()) {
@@ -191,23 +193,23 @@ TEST_P(DualPipeTrainingTest, GivesTheBitsOfOneRankThatSumsTheDirectionsApart) {
     }
   }
   if (!is_slow()) {
-    Case six{.micro_batches = 12};
-    const Outcome expected = of_one_rank(six);
+    DualPipeCase six{.micro_batches = 12};
+    const DualPipeOutcome expected = of_one_rank(six);
     six.ranks = 6;
     EXPECT_EQ(run(six), expected);
   }
 }
 
 TEST_P(DualPipeTrainingTest, GivesThoseBitsInBf16) {
-  Case given{.dtype = DType::bf16};
-  const Outcome expected = of_one_rank(given);
+  DualPipeCase given{.dtype = DType::bf16};
+  const DualPipeOutcome expected = of_one_rank(given);
   given.ranks = 4;
   EXPECT_EQ(run(given), expected);
 }
 
 TEST_P(DualPipeTrainingTest, GivesThoseBitsFromAFileWithTransfersAndWithRecomputedLayers) {
-  Case given{.micro_batches = 4};
-  const Outcome expected = of_one_rank(given);
+  DualPipeCase given{.micro_batches = 4};
+  const DualPipeOutcome expected = of_one_rank(given);
   given.ranks = 2;
   given.transfers = true;
   EXPECT_EQ(run(given), expected);
@@ -217,28 +219,30 @@ TEST_P(DualPipeTrainingTest, GivesThoseBitsFromAFileWithTransfersAndWithRecomput
 }
 
 TEST_P(DualPipeTrainingTest, GivesThoseBitsWithTheOptimizerInTheSchedule) {
-  Case given{.micro_batches = is_slow() ? 4 : 8};
+  DualPipeCase given{.micro_batches = is_slow() ? 4 : 8};
   given.clip = clip_of(given);
-  const Outcome expected = of_one_rank(given);
-  const Outcome expected_row = Training(given, test::plainest(GetParam())).run_row();
+  const DualPipeOutcome expected = of_one_rank(given);
+  const DualPipeOutcome expected_row =
+      DualPipeTraining(given, test::plainest(GetParam())).run_row();
   given.place = OptimizerPlace::in_schedule;
   for (const int ranks : is_slow() ? std::vector{2} : std::vector{2, 4}) {
     given.ranks = ranks;
     EXPECT_EQ(run(given), expected) << ranks << " ranks";
-    EXPECT_EQ(Training(given, GetParam()).run_row(), expected_row) << ranks << " ranks in a row";
+    EXPECT_EQ(DualPipeTraining(given, GetParam()).run_row(), expected_row)
+        << ranks << " ranks in a row";
   }
 }
 
 // The order of the sums is what makes the difference.
 TEST(DualPipeInAPipelineTest, HasOtherBitsThanOneRankThatSumsInARow) {
-  const Outcome in_halves = Training({}, {}).run();
-  const Outcome in_a_row = Training({.halves = false}, {}).run();
+  const DualPipeOutcome in_halves = DualPipeTraining({}, {}).run();
+  const DualPipeOutcome in_a_row = DualPipeTraining({.halves = false}, {}).run();
   EXPECT_EQ(in_halves.losses.front(), in_a_row.losses.front());
   EXPECT_NE(in_halves.weights, in_a_row.weights);
 }
 
 TEST(DualPipeInAPipelineTest, KeepsBothCopiesEqualToTheBit) {
-  Training training({.ranks = 4}, {});
+  DualPipeTraining training({.ranks = 4}, {});
   training.run();
   Pipeline& pipeline = training.pipeline();
   const auto entries = pipeline.parameters().entries();
@@ -253,10 +257,10 @@ TEST(DualPipeInAPipelineTest, KeepsBothCopiesEqualToTheBit) {
 }
 
 TEST(DualPipeInAPipelineTest, AddsUpGradientsOfSeveralStepsEachOnce) {
-  std::vector<Outcome> outcomes;
+  std::vector<DualPipeOutcome> outcomes;
   for (const int ranks : {1, 2, 4}) {
-    Training training({.ranks = ranks}, {});
-    Outcome& outcome = outcomes.emplace_back();
+    DualPipeTraining training({.ranks = ranks}, {});
+    DualPipeOutcome& outcome = outcomes.emplace_back();
     for (int i = 0; i < 3; ++i) {
       outcome.losses.push_back(training.forward_backward().loss);
     }
@@ -271,7 +275,7 @@ TEST(DualPipeInAPipelineTest, AddsUpGradientsOfSeveralStepsEachOnce) {
 
 TEST(DualPipeInAPipelineTest, TakesTheBytesOfItsPlanAndHoldsParametersTwice) {
   for (const int ranks : {2, 4}) {
-    Training training({.ranks = ranks}, {});
+    DualPipeTraining training({.ranks = ranks}, {});
     training.forward_backward();
     Pipeline& pipeline = training.pipeline();
     const Plan& plan = pipeline.plan();
@@ -301,7 +305,7 @@ TEST(DualPipeInAPipelineTest, RunsASavedPlan) {
   EXPECT_EQ(to_string(loaded.program), to_string(plan.program));
   World world = test::make_world(4, {});
   Pipeline pipeline(world, std::move(model), loaded, {.seed = 3});
-  Training other({.ranks = 4}, {});
+  DualPipeTraining other({.ranks = 4}, {});
   EXPECT_EQ(pipeline.forward_backward(test::token_batch(8, 0)).micro_batch_losses,
             other.forward_backward().micro_batch_losses);
 }
@@ -309,15 +313,15 @@ TEST(DualPipeInAPipelineTest, RunsASavedPlan) {
 // One copy is saved, and both are loaded.
 TEST(DualPipeInAPipelineTest, ResumesOnAnotherNumberOfRanksFromItsCheckpoint) {
   const train::ScratchFolder folder;
-  Training whole({.ranks = 2}, {});
+  DualPipeTraining whole({.ranks = 2}, {});
   for (int i = 0; i < 2; ++i) {
     whole.forward_backward();
     whole.optimizer().step();
   }
   save_checkpoint(folder.path(), whole.pipeline(), whole.optimizer(), {.seed = 3});
-  const Outcome expected = whole.run();
+  const DualPipeOutcome expected = whole.run();
   for (const int ranks : {1, 4}) {
-    Training resumed({.ranks = ranks}, {});
+    DualPipeTraining resumed({.ranks = ranks}, {});
     load_checkpoint(folder.path(), resumed.pipeline(), resumed.optimizer());
     EXPECT_EQ(resumed.run(), expected) << ranks << " ranks";
   }

@@ -18,6 +18,7 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatches;
 using test::Streams;
 using ::testing::HasSubstr;
 
@@ -85,7 +86,6 @@ class SumLoss final : public nn::Loss {
 };
 
 constexpr int kRanks = 3;
-constexpr int kMicroBatches = 4;
 
 nn::Model faulty_model(int faulty_rank, const std::optional<Fault>& fault) {
   const TensorSpec row{{6}, DType::f32};

@@ -15,26 +15,20 @@
 namespace lockflight {
 namespace {
 
-constexpr int kMicroBatches = 4;
-constexpr std::int64_t kRows = 2;
-constexpr std::uint32_t kSteps = 40;
+using test::kMicroBatches;
+using test::kMicroBatchRows;
+using test::TrainedBits;
 
-// What training leaves behind, to the bit.
-struct Outcome {
-  std::vector<float> losses;
-  std::uint64_t weights = 0;
+constexpr std::uint32_t kLlamaSteps = 40;
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
-struct Case {
+struct LlamaCase {
   int ranks = 1;
   std::string schedule = "1f1b";
   std::vector<int> split = {};
   int threads = 1;
 };
 
-Outcome train(const Case& given) {
+TrainedBits train_llama(const LlamaCase& given) {
   World world = test::make_world(given.ranks, {}, given.threads);
   nn::Model model = nn::llama({.vocabulary = test::kVocabulary,
                                .context = test::kContext,
@@ -44,15 +38,15 @@ Outcome train(const Case& given) {
                                .width = 16,
                                .hidden = 40});
   const Plan plan = make_plan(model, world,
-                              {.micro_batch = {.rows = kRows},
+                              {.micro_batch = {.rows = kMicroBatchRows},
                                .micro_batches = kMicroBatches,
                                .schedule = given.schedule,
                                .split = given.split});
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
   train::AdamW optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1});
-  const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
-  Outcome outcome;
-  for (std::uint32_t step = 0; step < kSteps; ++step) {
+  const Batch batch = test::token_batch(kMicroBatchRows * kMicroBatches, 0);
+  TrainedBits outcome;
+  for (std::uint32_t step = 0; step < kLlamaSteps; ++step) {
     outcome.losses.push_back(pipeline.forward_backward(batch).loss);
     optimizer.step();
   }
@@ -61,15 +55,16 @@ Outcome train(const Case& given) {
 }
 
 TEST(LlamaTrainingTest, LearnsABatchByHeartToTheSameBitsOnAnyRanks) {
-  const Outcome expected = train({.schedule = "gpipe"});
+  const TrainedBits expected = train_llama({.schedule = "gpipe"});
   EXPECT_NEAR(expected.losses.front(), std::log(test::kVocabulary), 0.02);
   EXPECT_LT(expected.losses.back(), 0.5F * expected.losses.front());
-  for (const Case& given : std::vector<Case>{{.ranks = 1, .threads = 2},
-                                             {.ranks = 2},
-                                             {.ranks = 2, .schedule = "gpipe", .split = {2, 5}},
-                                             {.ranks = 2, .split = {6, 1}, .threads = 2},
-                                             {.ranks = 3, .split = {1, 3, 3}}}) {
-    EXPECT_TRUE(train(given) == expected)
+  for (const LlamaCase& given :
+       std::vector<LlamaCase>{{.ranks = 1, .threads = 2},
+                              {.ranks = 2},
+                              {.ranks = 2, .schedule = "gpipe", .split = {2, 5}},
+                              {.ranks = 2, .split = {6, 1}, .threads = 2},
+                              {.ranks = 3, .split = {1, 3, 3}}}) {
+    EXPECT_TRUE(train_llama(given) == expected)
         << given.ranks << " ranks, " << given.schedule << ", " << given.threads << " threads";
   }
 }

@@ -20,17 +20,19 @@
 namespace lockflight {
 namespace {
 
+using test::TrainedBits;
+
 constexpr std::uint64_t kMutations = 10'000;
 constexpr int kRunsOfAWorld = 16;  // with ThreadSanitizer a new one takes a quarter of a second
-constexpr int kRanks = 3;
-constexpr int kMicroBatches = 3;
+constexpr int kMutantRanks = 3;
+constexpr int kMutantMicroBatches = 3;
 
 nn::Model model() { return nn::mlp({.inputs = 3, .hidden = 4, .outputs = 2, .layers = 3}); }
 
 Batch batch(std::uint32_t step) {
   Random random({.seed = 9, .step = step});
-  Batch batch{.inputs = {HostTensor({{kMicroBatches, 3}})},
-              .targets = {HostTensor({{kMicroBatches, 2}})}};
+  Batch batch{.inputs = {HostTensor({{kMutantMicroBatches, 3}})},
+              .targets = {HostTensor({{kMutantMicroBatches, 2}})}};
   for (HostTensor* tensor : {&batch.inputs[0], &batch.targets[0]}) {
     for (float& value : tensor->as<float>()) {
       value = static_cast<float>(random.next_normal());
@@ -39,17 +41,10 @@ Batch batch(std::uint32_t step) {
   return batch;
 }
 
-struct Outcome {
-  std::vector<float> losses;
-  std::uint64_t weights = 0;
-
-  friend bool operator==(const Outcome&, const Outcome&) = default;
-};
-
-Outcome train(World& world, const Plan& plan) {
+TrainedBits train_as_planned(World& world, const Plan& plan) {
   Pipeline pipeline(world, model(), plan);
   train::Sgd optimizer(pipeline.parameters(), {.learning_rate = 0.1F, .momentum = 0.9F});
-  Outcome outcome;
+  TrainedBits outcome;
   for (std::uint32_t step = 0; step < 2; ++step) {
     outcome.losses.push_back(pipeline.forward_backward(batch(step)).loss);
     optimizer.step();
@@ -66,14 +61,14 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
       "pairs");
   for (const char* schedule : {"1f1b", "gpipe", "pairs"}) {
     nn::Model planned = model();
-    auto world = std::make_unique<World>(test::make_world(kRanks, {}));
+    auto world = std::make_unique<World>(test::make_world(kMutantRanks, {}));
     PlanOptions options{
-        .micro_batches = kMicroBatches, .schedule = schedule, .optimizer_states = 1};
+        .micro_batches = kMutantMicroBatches, .schedule = schedule, .optimizer_states = 1};
     if (schedule == pairs.name) {
       options.own_schedule = pairs;
     }
     const Plan plan = make_plan(planned, *world, options);
-    const Outcome expected = train(*world, plan);
+    const TrainedBits expected = train_as_planned(*world, plan);
     const std::string listing = to_string(plan.program);
     for (std::uint64_t seed = 0; seed < kMutations / 3; ++seed) {
       plan::Mutation mutation = plan::Mutator(plan.program, seed).mutate();
@@ -89,9 +84,9 @@ TEST(MutationsTest, WhatIsProvedRunsUnderChaosWithTheRightBits) {
       if (accepted % kRunsOfAWorld == 0) {
         const bool threads = accepted / kRunsOfAWorld % 2 == 0;
         world = std::make_unique<World>(test::make_world(
-            kRanks, {"chaos", threads ? StreamMode::threads : StreamMode::worker, seed}));
+            kMutantRanks, {"chaos", threads ? StreamMode::threads : StreamMode::worker, seed}));
       }
-      EXPECT_EQ(train(*world, mutant), expected)
+      EXPECT_EQ(train_as_planned(*world, mutant), expected)
           << schedule << ", seed " << seed << ", " << mutation.what;
       ++accepted;
     }

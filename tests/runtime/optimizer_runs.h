@@ -24,7 +24,6 @@ namespace lockflight::test {
 
 using plan::OptimizerPlace;
 
-inline constexpr int kMicroBatches = 4;
 inline constexpr std::int64_t kRows = 1;
 inline constexpr std::uint32_t kSteps = 5;
 

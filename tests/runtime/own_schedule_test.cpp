@@ -17,9 +17,8 @@ namespace lockflight {
 namespace {
 
 using schedule::Schedule;
+using test::kMicroBatches;
 using test::Streams;
-
-constexpr int kMicroBatches = 4;
 
 // Pairs in the steady state of 1F1B; down and up again on two ranks.
 constexpr const char* kPairs =

@@ -19,20 +19,22 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatchRows;
+using test::kOddMicroBatches;
 using test::Streams;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::ThrowsMessage;
 
 // What a step leaves behind, to the bit.
-struct Outcome {
+struct StepBits {
   std::vector<float> losses;
   std::map<std::string, std::vector<float>> gradients;
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend bool operator==(const StepBits&, const StepBits&) = default;
 };
 
-struct Case {
+struct PipelineCase {
   int ranks = 1;
   std::string schedule = "1f1b";
   int stages_per_rank = 0;
@@ -62,24 +64,21 @@ std::ostream& operator<<(std::ostream& out, const Variant& variant) {
   return out << name_of(variant.dtype) << (variant.tied ? ", tied" : "");
 }
 
-constexpr int kMicroBatches = 5;
-constexpr std::int64_t kRows = 2;
-
-Outcome run_two_steps(const Case& given) {
+StepBits run_two_steps(const PipelineCase& given) {
   World world = test::make_world(given.ranks, given.streams, given.threads);
   nn::Model model = test::tiny_gpt2(given.tied, 0.1F, given.dtype);
   const Plan plan = make_plan(model, world,
-                              {.micro_batch = {.rows = kRows},
-                               .micro_batches = kMicroBatches,
+                              {.micro_batch = {.rows = kMicroBatchRows},
+                               .micro_batches = kOddMicroBatches,
                                .schedule = given.schedule,
                                .stages_per_rank = given.stages_per_rank,
                                .split = given.split});
   Pipeline pipeline(world, std::move(model), plan, {.seed = 3});
-  Outcome outcome;
+  StepBits outcome;
   for (std::uint32_t step = 0; step < 2; ++step) {
     pipeline.set_step(step);
     const StepResult result =
-        pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+        pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, step));
     outcome.losses.insert(outcome.losses.end(), result.micro_batch_losses.begin(),
                           result.micro_batch_losses.end());
   }
@@ -93,22 +92,22 @@ INSTANTIATE_TEST_SUITE_P(On, SameBitsTest, ::testing::ValuesIn(test::all_streams
 
 TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
   for (const Variant& variant : variants_on(GetParam())) {
-    const Outcome expected = run_two_steps({.ranks = 1,
-                                            .schedule = "gpipe",
-                                            .streams = test::plainest(GetParam()),
-                                            .tied = variant.tied,
-                                            .dtype = variant.dtype});
-    ASSERT_THAT(expected.losses, SizeIs(2 * kMicroBatches));
+    const StepBits expected = run_two_steps({.ranks = 1,
+                                             .schedule = "gpipe",
+                                             .streams = test::plainest(GetParam()),
+                                             .tied = variant.tied,
+                                             .dtype = variant.dtype});
+    ASSERT_THAT(expected.losses, SizeIs(2 * kOddMicroBatches));
     for (const std::string schedule : {"gpipe", "1f1b", "zb-1p"}) {
       for (const std::vector<int>& split :
            std::vector<std::vector<int>>{{7}, {3, 4}, {1, 6}, {1, 4, 2}, {2, 2, 2, 1}}) {
-        const Case given{.ranks = static_cast<int>(split.size()),
-                         .schedule = schedule,
-                         .split = split,
-                         .streams = GetParam(),
-                         .threads = split.size() == 2 ? 2 : 1,
-                         .tied = variant.tied,
-                         .dtype = variant.dtype};
+        const PipelineCase given{.ranks = static_cast<int>(split.size()),
+                                 .schedule = schedule,
+                                 .split = split,
+                                 .streams = GetParam(),
+                                 .threads = split.size() == 2 ? 2 : 1,
+                                 .tied = variant.tied,
+                                 .dtype = variant.dtype};
         EXPECT_TRUE(run_two_steps(given) == expected)
             << schedule << " on " << split.size() << " ranks, first stage of " << split[0] << ", "
             << variant;
@@ -119,19 +118,19 @@ TEST_P(SameBitsTest, EveryPartitionAndScheduleGivesTheGradientsOfOneRank) {
 
 TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
   for (const Variant& variant : variants_on(GetParam())) {
-    const Outcome expected = run_two_steps({.ranks = 1,
-                                            .schedule = "gpipe",
-                                            .streams = test::plainest(GetParam()),
-                                            .tied = variant.tied,
-                                            .dtype = variant.dtype});
+    const StepBits expected = run_two_steps({.ranks = 1,
+                                             .schedule = "gpipe",
+                                             .streams = test::plainest(GetParam()),
+                                             .tied = variant.tied,
+                                             .dtype = variant.dtype});
     for (const std::string schedule : {"interleaved", "looped-bfs", "interleaved-zb"}) {
       for (const auto& [ranks, stages] : {std::pair{1, 3}, {2, 2}, {2, 3}, {3, 2}}) {
-        const Case given{.ranks = ranks,
-                         .schedule = schedule,
-                         .stages_per_rank = stages,
-                         .streams = GetParam(),
-                         .tied = variant.tied,
-                         .dtype = variant.dtype};
+        const PipelineCase given{.ranks = ranks,
+                                 .schedule = schedule,
+                                 .stages_per_rank = stages,
+                                 .streams = GetParam(),
+                                 .tied = variant.tied,
+                                 .dtype = variant.dtype};
         EXPECT_TRUE(run_two_steps(given) == expected)
             << schedule << " on " << ranks << " ranks with " << stages << " stages each, "
             << variant;
@@ -142,18 +141,18 @@ TEST_P(SameBitsTest, SeveralStagesARankGiveTheGradientsOfOneRank) {
 
 TEST_P(SameBitsTest, StagesInVPlacementGiveTheGradientsOfOneRank) {
   for (const Variant& variant : variants_on(GetParam())) {
-    const Outcome expected = run_two_steps({.ranks = 1,
-                                            .schedule = "gpipe",
-                                            .streams = test::plainest(GetParam()),
-                                            .tied = variant.tied,
-                                            .dtype = variant.dtype});
+    const StepBits expected = run_two_steps({.ranks = 1,
+                                             .schedule = "gpipe",
+                                             .streams = test::plainest(GetParam()),
+                                             .tied = variant.tied,
+                                             .dtype = variant.dtype});
     for (const auto& [schedule, ranks] :
          {std::pair{"zb-v", 3}, {"v-half", 3}, {"v-min", 3}, {"dualpipev", 2}, {"zb-v", 1}}) {
-      const Case given{.ranks = ranks,
-                       .schedule = schedule,
-                       .streams = GetParam(),
-                       .tied = variant.tied,
-                       .dtype = variant.dtype};
+      const PipelineCase given{.ranks = ranks,
+                               .schedule = schedule,
+                               .streams = GetParam(),
+                               .tied = variant.tied,
+                               .dtype = variant.dtype};
       EXPECT_TRUE(run_two_steps(given) == expected)
           << schedule << " on " << ranks << " ranks, " << variant;
     }
@@ -163,10 +162,10 @@ TEST_P(SameBitsTest, StagesInVPlacementGiveTheGradientsOfOneRank) {
 TEST(PipelineTest, AddsUpGradientsOverSteps) {
   World world = test::make_world(2, {});
   nn::Model model = test::tiny_gpt2(false, 0);
-  const Plan plan =
-      make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
+  const Plan plan = make_plan(
+      model, world, {.micro_batch = {.rows = kMicroBatchRows}, .micro_batches = kOddMicroBatches});
   Pipeline pipeline(world, std::move(model), plan);
-  const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+  const Batch batch = test::token_batch(kMicroBatchRows * kOddMicroBatches, 0);
   const float first_loss = pipeline.forward_backward(batch).loss;
   const auto once = test::gradients_of(pipeline);
   EXPECT_EQ(pipeline.forward_backward(batch).loss, first_loss);
@@ -182,9 +181,10 @@ TEST(PipelineTest, EvaluatesToTheLossOfTrainingWhereNothingIsDropped) {
     World world = test::make_world(ranks, {});
     nn::Model model = test::tiny_gpt2(false, 0);
     const Plan plan =
-        make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = kMicroBatches});
+        make_plan(model, world,
+                  {.micro_batch = {.rows = kMicroBatchRows}, .micro_batches = kOddMicroBatches});
     Pipeline pipeline(world, std::move(model), plan);
-    const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+    const Batch batch = test::token_batch(kMicroBatchRows * kOddMicroBatches, 0);
     const auto before = test::gradients_of(pipeline);
     const float evaluated = pipeline.evaluate(batch);
     EXPECT_EQ(test::gradients_of(pipeline), before);
@@ -197,12 +197,12 @@ TEST(PipelineTest, EvaluatesWithSeveralStagesARank) {
     World world = test::make_world(2, {});
     nn::Model model = test::tiny_gpt2(false, 0);
     const Plan plan = make_plan(model, world,
-                                {.micro_batch = {.rows = kRows},
-                                 .micro_batches = kMicroBatches,
+                                {.micro_batch = {.rows = kMicroBatchRows},
+                                 .micro_batches = kOddMicroBatches,
                                  .schedule = schedule,
                                  .stages_per_rank = stages});
     Pipeline pipeline(world, std::move(model), plan);
-    const Batch batch = test::token_batch(kRows * kMicroBatches, 0);
+    const Batch batch = test::token_batch(kMicroBatchRows * kOddMicroBatches, 0);
     EXPECT_EQ(pipeline.evaluate(batch), pipeline.forward_backward(batch).loss) << schedule;
   }
 }
@@ -212,7 +212,8 @@ TEST(PipelineTest, ReturnsTheOutputsOfTheLastLayerForAnyNumberOfRows) {
   for (const int ranks : {1, 2, 4}) {
     World world = test::make_world(ranks, {});
     nn::Model model = test::tiny_gpt2();
-    const Plan plan = make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = 2});
+    const Plan plan =
+        make_plan(model, world, {.micro_batch = {.rows = kMicroBatchRows}, .micro_batches = 2});
     Pipeline pipeline(world, std::move(model), plan);
     const std::vector<HostTensor> logits = pipeline.forward(test::token_batch(3, 0).inputs);
     ASSERT_THAT(logits, SizeIs(1));
@@ -250,9 +251,10 @@ TEST(PipelineTest, ReadsBackWhatWasWrittenAndHashesIt) {
 TEST(PipelineTest, MeasuresEveryActionOnceAndInOrder) {
   World world = test::make_world(2, {});
   nn::Model model = test::tiny_gpt2();
-  const Plan plan = make_plan(model, world, {.micro_batch = {.rows = kRows}, .micro_batches = 3});
+  const Plan plan =
+      make_plan(model, world, {.micro_batch = {.rows = kMicroBatchRows}, .micro_batches = 3});
   Pipeline pipeline(world, std::move(model), plan);
-  pipeline.forward_backward(test::token_batch(kRows * 3, 0));
+  pipeline.forward_backward(test::token_batch(kMicroBatchRows * 3, 0));
   const Timeline& timeline = pipeline.timeline();
   for (int rank = 0; rank < 2; ++rank) {
     std::vector<schedule::Action> actions;

@@ -20,17 +20,16 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatchRows;
+using test::kOddMicroBatches;
 using test::Streams;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr int kMicroBatches = 5;
-constexpr std::int64_t kRows = 2;
-
 PlanOptions options(const std::string& schedule) {
   const bool several = schedule == "interleaved" || schedule == "looped-bfs";
-  return {.micro_batch = {.rows = kRows},
-          .micro_batches = kMicroBatches,
+  return {.micro_batch = {.rows = kMicroBatchRows},
+          .micro_batches = kOddMicroBatches,
           .schedule = schedule,
           .stages_per_rank = several ? 2 : 0};
 }
@@ -47,7 +46,7 @@ TEST_P(PlannedStepTest, ThePeakIsThePlannedOneToTheByte) {
       Pipeline pipeline(world, std::move(model), plan);
       train::AdamW optimizer(pipeline.parameters());
       for (std::uint32_t step = 0; step < 3; ++step) {
-        pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+        pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, step));
         for (int rank = 0; rank < ranks; ++rank) {
           EXPECT_EQ(pipeline.step_memory(rank).peak_bytes, plan.memory[rank].step_peak_bytes);
           EXPECT_EQ(pipeline.step_memory(rank).in_use_bytes, 0U);
@@ -75,12 +74,12 @@ TEST_P(PlannedStepTest, AStepAsksTheDeviceForNothing) {
     }
     return counts;
   };
-  pipeline.evaluate(test::token_batch(kRows, 0));
+  pipeline.evaluate(test::token_batch(kMicroBatchRows, 0));
   const auto before = requests();
   for (std::uint32_t step = 0; step < 3; ++step) {
-    pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+    pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, step));
     optimizer.step();
-    pipeline.evaluate(test::token_batch(kRows, step));
+    pipeline.evaluate(test::token_batch(kMicroBatchRows, step));
   }
   EXPECT_EQ(requests(), before);
 }
@@ -125,7 +124,7 @@ TEST_P(PlannedArenaTest, HoldsWhatThePlanSaysToTheByte) {
 
 // Ranks with overlapped pairs have two streams that compute.
 TEST_P(PlannedArenaTest, HoldsAWorkspaceForEveryStreamThatComputes) {
-  PlanOptions pairs{.micro_batch = {.rows = kRows}, .micro_batches = 3};
+  PlanOptions pairs{.micro_batch = {.rows = kMicroBatchRows}, .micro_batches = 3};
   pairs.own_schedule = schedule::read_csv(
       "0F0,0F1,(0F2;0B0)OVERLAP_F_B,0B1,0B2\n1F0,1B0,1F1,1B1,1F2,1B2\n", "pairs");
   expect_what_was_planned(2, false, pairs);
@@ -181,10 +180,10 @@ TEST(PlannedMemoryOfAStepTest, EveryAddressRepeatsFromStepToStep) {
   std::vector<std::vector<const void*>> steps;
   for (std::uint32_t step = 0; step < 3; ++step) {
     addresses.clear();
-    pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step));
+    pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, step));
     steps.push_back(addresses);
   }
-  ASSERT_EQ(steps[0].size(), 4U * kMicroBatches);
+  ASSERT_EQ(steps[0].size(), 4U * kOddMicroBatches);
   EXPECT_EQ(steps[1], steps[0]);
   EXPECT_EQ(steps[2], steps[0]);
 }
@@ -235,7 +234,7 @@ TEST(PlannedMemoryOfAStepTest, ALayerThatAsksForOtherTensorsThanInTheDryRunIsNam
   const Plan plan = make_plan(model, world, options("gpipe"));
   Pipeline pipeline(world, std::move(model), plan);
   EXPECT_THAT(
-      [&] { pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, 0)); },
+      [&] { pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, 0)); },
       ThrowsMessage<DeviceError>(::testing::AllOf(HasSubstr("rank 1, action "), HasSubstr("(1F3)"),
                                                   HasSubstr("tensor"), HasSubstr("4000 bytes"))));
 }

@@ -20,39 +20,39 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatchRows;
+using test::kOddMicroBatches;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr int kMicroBatches = 5;
-constexpr std::int64_t kRows = 2;
-
 PlanOptions options_of(const std::string& schedule, Recomputation recompute,
                        std::size_t limit_bytes = 0) {
-  return {.micro_batch = {.rows = kRows},
-          .micro_batches = kMicroBatches,
+  return {.micro_batch = {.rows = kMicroBatchRows},
+          .micro_batches = kOddMicroBatches,
           .schedule = schedule,
           .stages_per_rank = schedule == "interleaved" ? 2 : 0,
           .memory_limit_bytes = limit_bytes,
           .recompute = recompute};
 }
 
-struct Outcome {
+struct RecomputeOutcome {
   std::vector<float> losses;
   float evaluation = 0;
   std::uint64_t weights = 0;
 
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  friend bool operator==(const RecomputeOutcome&, const RecomputeOutcome&) = default;
 };
 
 // Three steps; checks the planned bytes against the measured ones.
-Outcome run(const Plan& plan, int ranks, const test::Streams& streams = {}) {
+RecomputeOutcome run(const Plan& plan, int ranks, const test::Streams& streams = {}) {
   World world = test::make_world(ranks, streams);
   Pipeline pipeline(world, test::tiny_gpt2(true), plan);
   train::AdamW optimizer(pipeline.parameters());
-  Outcome outcome;
+  RecomputeOutcome outcome;
   for (std::uint32_t step = 0; step < 3; ++step) {
     outcome.losses.push_back(
-        pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, step)).loss);
+        pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, step))
+            .loss);
     for (int rank = 0; rank < ranks; ++rank) {
       EXPECT_EQ(pipeline.step_memory(rank).peak_bytes, plan.memory[rank].step_peak_bytes);
     }
@@ -61,12 +61,12 @@ Outcome run(const Plan& plan, int ranks, const test::Streams& streams = {}) {
   for (int rank = 0; rank < ranks; ++rank) {
     EXPECT_EQ(world.device(rank).memory().peak_bytes, plan.memory[rank].arena_bytes());
   }
-  outcome.evaluation = pipeline.evaluate(test::token_batch(kRows * kMicroBatches, 9));
+  outcome.evaluation = pipeline.evaluate(test::token_batch(kMicroBatchRows * kOddMicroBatches, 9));
   outcome.weights = pipeline.weights_hash();
   return outcome;
 }
 
-Plan plan_of(int ranks, const PlanOptions& options) {
+Plan tied_plan(int ranks, const PlanOptions& options) {
   nn::Model model = test::tiny_gpt2(true);
   return make_plan(model, ranks, options);
 }
@@ -78,17 +78,18 @@ Plan plan_on(const test::Streams& streams, int ranks, const PlanOptions& options
 }
 
 TEST(RecomputeInAPipelineTest, ChangesNoBitAndTakesTheBytesOfItsPlan) {
-  const Outcome expected = run(plan_of(1, options_of("gpipe", Recomputation::never)), 1);
+  const RecomputeOutcome expected = run(tied_plan(1, options_of("gpipe", Recomputation::never)), 1);
   for (const std::string schedule : {"gpipe", "1f1b", "interleaved", "zb-1p", "zb-v"}) {
     for (const int ranks : {1, 2, 3}) {
       SCOPED_TRACE(schedule + " on " + std::to_string(ranks) + " ranks");
-      const Plan never = plan_of(ranks, options_of(schedule, Recomputation::never));
-      const Plan always = plan_of(ranks, options_of(schedule, Recomputation::always));
+      const Plan never = tied_plan(ranks, options_of(schedule, Recomputation::never));
+      const Plan always = tied_plan(ranks, options_of(schedule, Recomputation::always));
       std::size_t most = 0;
       for (int rank = 0; rank < ranks; ++rank) {
         most = std::max(most, never.memory[rank].arena_bytes());
       }
-      const Plan some = plan_of(ranks, options_of(schedule, Recomputation::when_needed, most - 1));
+      const Plan some =
+          tied_plan(ranks, options_of(schedule, Recomputation::when_needed, most - 1));
       for (const Plan* plan : {&always, &some}) {
         EXPECT_EQ(run(*plan, ranks), expected);
       }
@@ -117,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(On, RecomputeOnStreamsTest,
 
 TEST_P(RecomputeOnStreamsTest, AheadOfBackwardsItGivesTheBitsOfOneRankThatRecomputesNothing) {
   const test::Streams plainest = test::plainest(GetParam());
-  const Outcome expected =
+  const RecomputeOutcome expected =
       run(plan_on(plainest, 1, options_of("gpipe", Recomputation::never)), 1, plainest);
   std::vector<std::pair<std::string, int>> pipelines = {{"1f1b", 2}, {"zb-v", 2}};
   if (GetParam().device == DeviceKind::cpu) {  // virtual GPUs are slow
@@ -132,10 +133,10 @@ TEST_P(RecomputeOnStreamsTest, AheadOfBackwardsItGivesTheBitsOfOneRankThatRecomp
 }
 
 TEST(RecomputeInAPipelineTest, MeasuresEveryRecomputationOnceInFrontOfItsBackward) {
-  const Plan plan = plan_of(3, options_of("1f1b", Recomputation::always));
+  const Plan plan = tied_plan(3, options_of("1f1b", Recomputation::always));
   World world = test::make_world(3, {});
   Pipeline pipeline(world, test::tiny_gpt2(true), plan, {.timeline = true});
-  pipeline.forward_backward(test::token_batch(kRows * kMicroBatches, 0));
+  pipeline.forward_backward(test::token_batch(kMicroBatchRows * kOddMicroBatches, 0));
   const Timeline& timeline = pipeline.timeline();
   std::map<std::string, int> measured;
   for (const TimelineSpan& span : timeline.spans) {
@@ -156,7 +157,7 @@ TEST(RecomputeInAPipelineTest, MeasuresEveryRecomputationOnceInFrontOfItsBackwar
 }
 
 TEST(RecomputeInAPipelineTest, NeedsALayerThatIsRecomputed) {
-  Plan plan = plan_of(2, options_of("1f1b", Recomputation::always));
+  Plan plan = tied_plan(2, options_of("1f1b", Recomputation::always));
   plan.stages[0].recomputed.clear();
   World world = test::make_world(2, {});
   EXPECT_THAT([&] { Pipeline(world, test::tiny_gpt2(true), plan); },
@@ -168,11 +169,11 @@ TEST(RecomputeInAPipelineTest, KeepsTheBitsOfOwnSchedulesOfBothDialects) {
   const auto pairs = schedule::read_csv(
       "0F0,0F1,(0F2;0B0)OVERLAP_F_B,(0F3;0B1)OVERLAP_F_B,0F4,0B2,0B3,0B4\n"
       "1F0,(1F1;1B0)OVERLAP_F_B,(1F2;1B1)OVERLAP_F_B,(1F3;1B2)OVERLAP_F_B,1B3,1F4,1B4\n");
-  const Outcome expected = run(plan_of(1, options_of("gpipe", Recomputation::never)), 1);
+  const RecomputeOutcome expected = run(tied_plan(1, options_of("gpipe", Recomputation::never)), 1);
   for (const auto& own : {pairs, plan::with_transfers(pairs, plan::TransferCells::own)}) {
     PlanOptions options = options_of("1f1b", Recomputation::always);
     options.own_schedule = own;
-    const Plan plan = plan_of(2, options);
+    const Plan plan = tied_plan(2, options);
     EXPECT_EQ(recomputes_of(plan.program),
               (std::map<std::string, int>{{"0R2", 1}, {"0R3", 1}, {"0R4", 1}}));
     for (const test::Streams& streams : test::all_streams()) {
@@ -182,12 +183,12 @@ TEST(RecomputeInAPipelineTest, KeepsTheBitsOfOwnSchedulesOfBothDialects) {
 }
 
 TEST(RecomputeInAPipelineTest, TakesASavedPlan) {
-  const Plan plan = plan_of(2, options_of("1f1b", Recomputation::always));
+  const Plan plan = tied_plan(2, options_of("1f1b", Recomputation::always));
   EXPECT_EQ(run(plan_from_json(plan_to_json(plan)), 2), run(plan, 2));
 }
 
 TEST(RecomputeInAPipelineTest, RefusesAPlanThatRecomputesAnotherLayer) {
-  Plan plan = plan_of(2, options_of("1f1b", Recomputation::always));
+  Plan plan = tied_plan(2, options_of("1f1b", Recomputation::always));
   plan.stages[0].recomputed = {plan.stages[1].first_name};
   World world = test::make_world(2, {});
   EXPECT_THAT([&] { Pipeline(world, test::tiny_gpt2(true), plan); },

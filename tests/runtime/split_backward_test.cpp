@@ -20,9 +20,8 @@
 namespace lockflight {
 namespace {
 
+using test::kMicroBatches;
 using test::Streams;
-
-constexpr int kMicroBatches = 4;
 
 // What the two ranks tell each other beside the pipeline.
 struct Witness {

@@ -67,6 +67,17 @@ inline World make_world(int ranks, const Streams& streams, int threads_per_rank 
 
 constexpr std::int64_t kVocabulary = 11;
 constexpr std::int64_t kContext = 7;
+constexpr int kMicroBatches = 4;
+constexpr int kOddMicroBatches = 5;
+constexpr std::int64_t kMicroBatchRows = 2;
+
+/// What training leaves behind, to the bit.
+struct TrainedBits {
+  std::vector<float> losses;
+  std::uint64_t weights = 0;
+
+  friend bool operator==(const TrainedBits&, const TrainedBits&) = default;
+};
 
 /// Two blocks: 7 layers.
 inline nn::Model tiny_gpt2(bool tied = false, float dropout = 0.1F, DType dtype = DType::f32) {

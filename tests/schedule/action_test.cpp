@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "lockflight/core/error.h"
+#include "schedule/error_of.h"
 
 namespace lockflight::schedule {
 namespace {
@@ -14,13 +15,8 @@ namespace {
 using enum ActionKind;
 using testing::HasSubstr;
 
-std::string error_of(std::string_view text) {
-  try {
-    parse_action(text);
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string action_error(std::string_view text) {
+  return error_of<DataError>([&] { parse_action(text); });
 }
 
 TEST(ActionTest, PrintsStageKindAndMicroBatch) {
@@ -42,7 +38,7 @@ TEST(ActionTest, ReadsBackEveryKindItPrints) {
 
 TEST(ActionTest, PrintsRecomputationsButReadsNone) {
   EXPECT_EQ(to_string(Action{2, recompute, 0}), "2R0");
-  EXPECT_THAT(error_of("2R0"), HasSubstr("\"R\" is none of the kinds F, I, W, B, SEND_F"));
+  EXPECT_THAT(action_error("2R0"), HasSubstr("\"R\" is none of the kinds F, I, W, B, SEND_F"));
   EXPECT_TRUE(has_micro_batch(recompute));
   EXPECT_FALSE(is_compute(recompute));
   EXPECT_TRUE(runs_layers(recompute));
@@ -61,22 +57,23 @@ TEST(ActionTest, KnowsWhichKindsCompute) {
 }
 
 TEST(ActionTest, NamesWhatIsWrongWithAText) {
-  EXPECT_THAT(error_of(""), HasSubstr("no stage number"));
-  EXPECT_THAT(error_of("F0"), HasSubstr("no stage number"));
-  EXPECT_THAT(error_of("-1F0"), HasSubstr("no stage number"));
-  EXPECT_THAT(error_of("00F0"), HasSubstr("the stage number \"00\" has a leading zero"));
-  EXPECT_THAT(error_of("0F01"), HasSubstr("the micro-batch number \"01\" has a leading zero"));
-  EXPECT_THAT(error_of("2147483648F0"), HasSubstr("the stage number \"2147483648\" is too large"));
-  EXPECT_THAT(error_of("0X0"), HasSubstr("\"X\" is none of the kinds F, I, W, B, SEND_F"));
-  EXPECT_THAT(error_of("0"), HasSubstr("\"\" is none of the kinds"));
-  EXPECT_THAT(error_of("0f0"), HasSubstr("\"f\" is none of the kinds"));
-  EXPECT_THAT(error_of("0F"), HasSubstr("no micro-batch number"));
-  EXPECT_THAT(error_of("0F0x"), HasSubstr("\"x\" follows it"));
-  EXPECT_THAT(error_of("0UNSHARD3"), HasSubstr("UNSHARD takes no micro-batch"));
+  EXPECT_THAT(action_error(""), HasSubstr("no stage number"));
+  EXPECT_THAT(action_error("F0"), HasSubstr("no stage number"));
+  EXPECT_THAT(action_error("-1F0"), HasSubstr("no stage number"));
+  EXPECT_THAT(action_error("00F0"), HasSubstr("the stage number \"00\" has a leading zero"));
+  EXPECT_THAT(action_error("0F01"), HasSubstr("the micro-batch number \"01\" has a leading zero"));
+  EXPECT_THAT(action_error("2147483648F0"),
+              HasSubstr("the stage number \"2147483648\" is too large"));
+  EXPECT_THAT(action_error("0X0"), HasSubstr("\"X\" is none of the kinds F, I, W, B, SEND_F"));
+  EXPECT_THAT(action_error("0"), HasSubstr("\"\" is none of the kinds"));
+  EXPECT_THAT(action_error("0f0"), HasSubstr("\"f\" is none of the kinds"));
+  EXPECT_THAT(action_error("0F"), HasSubstr("no micro-batch number"));
+  EXPECT_THAT(action_error("0F0x"), HasSubstr("\"x\" follows it"));
+  EXPECT_THAT(action_error("0UNSHARD3"), HasSubstr("UNSHARD takes no micro-batch"));
 }
 
 TEST(ActionTest, QuotesADamagedTextShortAndPrintable) {
-  const std::string error = error_of("0" + std::string(100000, '\x01') + "\xff");
+  const std::string error = action_error("0" + std::string(100000, '\x01') + "\xff");
   EXPECT_LT(error.size(), 300U);
   EXPECT_TRUE(std::ranges::all_of(error, [](char c) { return c >= ' ' && c <= '~'; })) << error;
 }

@@ -12,6 +12,7 @@
 #include "lockflight/core/random.h"
 #include "lockflight/schedule/registry.h"
 #include "lockflight/schedule/timetable.h"
+#include "schedule/error_of.h"
 #include "schedule/schedules.h"
 #include "schedule/sizes.h"
 
@@ -23,20 +24,15 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::string_view kComputeOnly = "0F0,0F1,,0B0,,0B1\n,1F0,1B0,1F1,1B1,\n";
-constexpr std::string_view kWithTransfers =
+constexpr std::string_view kCsvWithTransfers =
     "0F0,0SEND_F0,0F1,0SEND_F1,0RECV_B0,0B0,0RECV_B1,0B1,0REDUCE_GRAD\n"
     "1UNSHARD,1RECV_F0,1RECV_F1,1F0,1B0,1SEND_B0,1F1,1B1,1SEND_B1,1RESHARD,1REDUCE_GRAD\n";
 constexpr std::string_view kOverlapped =
     "0F0,0F1,,,3F0,3I0,3W0,(3F1;0B0)OVERLAP_F_B,3B1,0I1,0W1\n"
     ",1F0,2F0,1F1,(2F1;2B0)OVERLAP_F_B,1B0,2B1,1B1\n";
 
-std::string error_of(std::string_view text) {
-  try {
-    read_csv(text);
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string csv_error(std::string_view text) {
+  return error_of<DataError>([&] { read_csv(text); });
 }
 
 TEST(CsvTest, ReadsRowsAsRanksAndEmptyCellsAsIdleSlots) {
@@ -52,7 +48,7 @@ TEST(CsvTest, ReadsRowsAsRanksAndEmptyCellsAsIdleSlots) {
 }
 
 TEST(CsvTest, ReadsTheDialectWithTransfers) {
-  const Schedule schedule = read_csv(kWithTransfers);
+  const Schedule schedule = read_csv(kCsvWithTransfers);
   EXPECT_TRUE(is_lowered(schedule));
   EXPECT_EQ(schedule.rows[0][1], Cell{parse_action("0SEND_F0")});
   EXPECT_THAT(validate(schedule), IsEmpty());
@@ -66,7 +62,7 @@ TEST(CsvTest, ReadsOverlappedPairsAndFindsThePlacementByTheRows) {
 }
 
 TEST(CsvTest, WritesTheBytesThatItRead) {
-  for (const std::string_view file : {kComputeOnly, kWithTransfers, kOverlapped}) {
+  for (const std::string_view file : {kComputeOnly, kCsvWithTransfers, kOverlapped}) {
     std::string windows;
     for (const char c : file) {
       windows += c == '\n' ? "\r\n" : std::string(1, c);
@@ -100,27 +96,27 @@ TEST(CsvTest, AcceptsSpacesAroundCells) {
 }
 
 TEST(CsvTest, NamesThePlaceOfWhatIsWrong) {
-  EXPECT_THAT(error_of(""), HasSubstr("file, row 1 (line 1, column 1): there is no action"));
-  EXPECT_THAT(error_of("0F0\n\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
-  EXPECT_THAT(error_of("0F0\n,,\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
-  EXPECT_THAT(error_of("0F0\n,1X0\n"),
+  EXPECT_THAT(csv_error(""), HasSubstr("file, row 1 (line 1, column 1): there is no action"));
+  EXPECT_THAT(csv_error("0F0\n\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
+  EXPECT_THAT(csv_error("0F0\n,,\n"), HasSubstr("row 2 (line 2, column 1): there is no action"));
+  EXPECT_THAT(csv_error("0F0\n,1X0\n"),
               HasSubstr("row 2, cell 2 (line 2, column 2): \"1X0\" is no action: \"X\""));
-  EXPECT_THAT(error_of("0F0, \t 1X0\n"), HasSubstr("row 1, cell 2 (line 1, column 8): "));
-  EXPECT_THAT(error_of("\"0F0\"\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
-  EXPECT_THAT(error_of("0F\u00e9,1X0\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
-  EXPECT_THAT(error_of("0F0,1F0\n,,1B0,\n"),
+  EXPECT_THAT(csv_error("0F0, \t 1X0\n"), HasSubstr("row 1, cell 2 (line 1, column 8): "));
+  EXPECT_THAT(csv_error("\"0F0\"\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
+  EXPECT_THAT(csv_error("0F\u00e9,1X0\n"), HasSubstr("row 1, cell 1 (line 1, column 1): "));
+  EXPECT_THAT(csv_error("0F0,1F0\n,,1B0,\n"),
               HasSubstr("row 2, cell 3 (line 2, column 3): stage 1 stands in row 1 already"));
   EXPECT_THAT(
-      error_of("0F0\n2F0,2B0\n"),
+      csv_error("0F0\n2F0,2B0\n"),
       HasSubstr("row 2, cell 1 (line 2, column 1): stage 2 is there, but stage 1 is in no row"));
   EXPECT_THAT(
-      error_of("0F0,0F2\n"),
+      csv_error("0F0,0F2\n"),
       HasSubstr("row 1, cell 2 (line 1, column 5): the file has 2 actions, but 1 stages and "
                 "the 3 micro-batches up to this one need 3"));
-  EXPECT_THAT(error_of("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
-  EXPECT_THAT(error_of("0F0,0B0\r\n1F0\n"),
+  EXPECT_THAT(csv_error("0F2147483647\n"), HasSubstr("2147483648 micro-batches"));
+  EXPECT_THAT(csv_error("0F0,0B0\r\n1F0\n"),
               HasSubstr("row 2 (line 2, column 1): rows end with and without"));
-  EXPECT_THAT(error_of("0F0,0B0\n1F0\r\n"),
+  EXPECT_THAT(csv_error("0F0,0B0\n1F0\r\n"),
               HasSubstr("row 2 (line 2, column 1): rows end with and without"));
 }
 
@@ -141,16 +137,16 @@ TEST(CsvTest, FindsEveryCellOfAFile) {
 }
 
 TEST(CsvTest, RefusesPairsThatAreNotOneForwardAndOneBackward) {
-  EXPECT_THAT(error_of("(0F0;0B1)\n"),
+  EXPECT_THAT(csv_error("(0F0;0B1)\n"),
               HasSubstr("cell 1 (line 1, column 1): an overlapped pair does not end in"));
   for (const std::string pair : {"0F0", "0F0;0F1", "0B0;0F1", "0F0;0B1;0W2", "0F0;0SEND_F0"}) {
-    EXPECT_THAT(error_of("0F0,(" + pair + ")OVERLAP_F_B\n"),
+    EXPECT_THAT(csv_error("0F0,(" + pair + ")OVERLAP_F_B\n"),
                 HasSubstr("row 1, cell 2 (line 1, column 5): an overlapped pair is not one F and"));
   }
-  EXPECT_THAT(error_of("()OVERLAP_F_B\n"), HasSubstr("no stage number"));
+  EXPECT_THAT(csv_error("()OVERLAP_F_B\n"), HasSubstr("no stage number"));
 }
 
-std::string mutated(std::string text, Random& random) {
+std::string mutated_csv(std::string text, Random& random) {
   constexpr std::string_view kBytes = "0123456789FBIW_SENDRCV,;()\n\r \"\t\xff";
   for (std::uint64_t changes = 1 + random.next_below(4); changes > 0; --changes) {
     const std::size_t at = random.next_below(text.size() + 1);
@@ -182,8 +178,8 @@ TEST(CsvTest, ReadsOrRefusesEveryMutationOfAFile) {
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random({.seed = seed});
-    const std::vector<std::string_view> files = {kComputeOnly, kWithTransfers, kOverlapped};
-    const std::string text = mutated(std::string(files[seed % 3]), random);
+    const std::vector<std::string_view> files = {kComputeOnly, kCsvWithTransfers, kOverlapped};
+    const std::string text = mutated_csv(std::string(files[seed % 3]), random);
     try {
       const Schedule schedule = read_csv(text);
       ++read;

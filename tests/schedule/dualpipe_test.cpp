@@ -9,6 +9,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/csv.h"
 #include "schedule/closed_forms.h"
+#include "schedule/error_of.h"
 #include "schedule/schedules.h"
 
 namespace lockflight::schedule {
@@ -92,30 +93,25 @@ TEST(DualPipeTest, KeepsOneMicroBatchMoreThanThereAreRanksOnEach) {
   });
 }
 
-std::string error_of(PipelineSize size) {
-  try {
-    dualpipe(size);
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "no error";
+std::string dualpipe_error(PipelineSize size) {
+  return error_of<InvalidArgument>([&] { dualpipe(size); });
 }
 
 TEST(DualPipeTest, RefusesOtherSizesWithTheRuleAndTheNearestThatItHas) {
-  EXPECT_EQ(error_of({.ranks = 5, .micro_batches = 12}),
+  EXPECT_EQ(dualpipe_error({.ranks = 5, .micro_batches = 12}),
             "schedule dualpipe: 5 ranks; it needs an even number, such as 4 or 6");
-  EXPECT_EQ(error_of({.ranks = 1, .micro_batches = 12}),
+  EXPECT_EQ(dualpipe_error({.ranks = 1, .micro_batches = 12}),
             "schedule dualpipe: 1 rank; it needs an even number, at least 2");
-  EXPECT_EQ(error_of({.ranks = 4, .micro_batches = 11}),
+  EXPECT_EQ(dualpipe_error({.ranks = 4, .micro_batches = 11}),
             "schedule dualpipe: 11 micro-batches on 4 ranks; it needs an even m >= 2p = 8, such as "
             "10 or 12");
-  EXPECT_THAT(error_of({.ranks = 4, .micro_batches = 7}), EndsWith("m >= 2p = 8, such as 8"));
-  EXPECT_THAT(error_of({.ranks = 4, .micro_batches = 6}),
+  EXPECT_THAT(dualpipe_error({.ranks = 4, .micro_batches = 7}), EndsWith("m >= 2p = 8, such as 8"));
+  EXPECT_THAT(dualpipe_error({.ranks = 4, .micro_batches = 6}),
               EndsWith("m >= 2p = 8, such as 8, or at most 2 ranks"));
-  EXPECT_THAT(error_of({.ranks = 4, .micro_batches = 2}), EndsWith("m >= 2p = 8, such as 8"));
-  EXPECT_THAT(error_of({.ranks = 4, .micro_batches = 8, .stages_per_rank = 3}),
+  EXPECT_THAT(dualpipe_error({.ranks = 4, .micro_batches = 2}), EndsWith("m >= 2p = 8, such as 8"));
+  EXPECT_THAT(dualpipe_error({.ranks = 4, .micro_batches = 8, .stages_per_rank = 3}),
               HasSubstr("3 stages per rank; it has 2, one of each copy of the model"));
-  EXPECT_EQ(error_of({.ranks = 4, .micro_batches = 8, .stages_per_rank = 2}), "no error");
+  EXPECT_EQ(dualpipe_error({.ranks = 4, .micro_batches = 8, .stages_per_rank = 2}), "no error");
 }
 
 TEST(DualPipeTest, AMicroBatchOfTheOtherCopyIsFound) {

@@ -11,6 +11,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/schedule/timetable.h"
 #include "schedule/closed_forms.h"
+#include "schedule/error_of.h"
 #include "schedule/sizes.h"
 
 namespace lockflight::schedule {
@@ -19,13 +20,8 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::string error_of(std::string_view name, PipelineSize size) {
-  try {
-    make_schedule(name, size);
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "no error";
+std::string registry_error(std::string_view name, PipelineSize size) {
+  return error_of<InvalidArgument>([&] { make_schedule(name, size); });
 }
 
 TEST(RegistryTest, MakesValidSchedulesThatFinishForAnySize) {
@@ -63,7 +59,7 @@ TEST(RegistryTest, SaysWhichSizesAScheduleTakes) {
   for (const ScheduleInfo& info : schedules()) {
     for (int p = 1; p <= 6; ++p) {
       for (int m = 1; m <= 14; ++m) {
-        const std::string error = error_of(info.name, {.ranks = p, .micro_batches = m});
+        const std::string error = registry_error(info.name, {.ranks = p, .micro_batches = m});
         EXPECT_EQ(info.takes(p, m), error == "no error") << info.name << " p " << p << " m " << m;
       }
     }
@@ -83,17 +79,17 @@ TEST(RegistryTest, TakesNamesInUpperOrLowerCase) {
 
 TEST(RegistryTest, NamesTheSchedulesThereAreWhenAskedForAnother) {
   EXPECT_THAT(
-      error_of("gpip", {.ranks = 2, .micro_batches = 2}),
+      registry_error("gpip", {.ranks = 2, .micro_batches = 2}),
       HasSubstr(
           "no schedule \"gpip\"; there are gpipe, 1f1b, eager-1f1b, interleaved, looped-bfs, "));
-  EXPECT_THAT(error_of("", {}), HasSubstr("no schedule \"\""));
+  EXPECT_THAT(registry_error("", {}), HasSubstr("no schedule \"\""));
 }
 
 TEST(RegistryTest, RefusesAPipelineWithoutRanksOrMicroBatches) {
   for (const ScheduleInfo& info : schedules()) {
-    EXPECT_THAT(error_of(info.name, {.ranks = 0, .micro_batches = 4}),
+    EXPECT_THAT(registry_error(info.name, {.ranks = 0, .micro_batches = 4}),
                 HasSubstr("0 ranks and 4 micro-batches; there must be at least 1 of each"));
-    EXPECT_THAT(error_of(info.name, {.ranks = 4, .micro_batches = -1}),
+    EXPECT_THAT(registry_error(info.name, {.ranks = 4, .micro_batches = -1}),
                 HasSubstr("4 ranks and -1 micro-batches"));
   }
 }
@@ -102,7 +98,7 @@ TEST(RegistryTest, RefusesANumberOfStagesPerRankThatTheScheduleDoesNotHave) {
   for (const ScheduleInfo& info : schedules()) {
     const int usual = info.usual_stages_per_rank();
     for (const int stages : {-1, 1, 2, 3}) {
-      const std::string error = error_of(
+      const std::string error = registry_error(
           info.name, {.ranks = info.copies, .micro_batches = 4, .stages_per_rank = stages});
       if (stages == usual || (info.several_stages && stages > 0)) {
         EXPECT_EQ(error, "no error") << info.name;
@@ -116,7 +112,7 @@ TEST(RegistryTest, RefusesANumberOfStagesPerRankThatTheScheduleDoesNotHave) {
 TEST(RegistryTest, RefusesGroupsWhereTheScheduleHasNone) {
   for (const ScheduleInfo& info : schedules()) {
     EXPECT_THAT(
-        error_of(info.name, {.ranks = 2, .micro_batches = 4, .group = 2}),
+        registry_error(info.name, {.ranks = 2, .micro_batches = 4, .group = 2}),
         HasSubstr(info.groups ? "no error" : "it has none, try interleaved or interleaved-zb"));
   }
 }

@@ -12,6 +12,7 @@
 #include "lockflight/core/random.h"
 #include "lockflight/schedule/csv.h"
 #include "lockflight/schedule/registry.h"
+#include "schedule/error_of.h"
 #include "schedule/schedules.h"
 #include "schedule/sizes.h"
 
@@ -40,7 +41,7 @@ const std::string kFull =
     "recompute 2 3 14\n"
     "rank 0: 0F0 0F1 3F0 3I0 3W0 (3F1;0B0)OVERLAP_F_B 3B1 0I1 0W1 TIED SUMS UPDATE VALIDATE\n"
     "rank 1: 1F0 2F0 1F1 (2F1;2B0)OVERLAP_F_B 1B0 2B1 1B1 TIED SUMS UPDATE VALIDATE\n";
-const std::string kWithTransfers =
+const std::string kTextWithTransfers =
     "lockflight schedule 1\n"
     "name mine\n"
     "micro-batches 1\n"
@@ -56,20 +57,15 @@ const std::string kForwards =
     "recompute never\n"
     "rank 0: 0F0\n";
 
-std::string error_of(const std::string& text) {
-  try {
-    read_text(text);
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string text_error(const std::string& text) {
+  return error_of<DataError>([&] { read_text(text); });
 }
 
 // Of a text in which something else stands in the place of what there is once.
 std::string error_with(std::string text, const std::string& what, const std::string& other) {
   const std::size_t place = text.find(what);
   EXPECT_NE(place, std::string::npos) << what;
-  return error_of(text.replace(place, what.size(), other));
+  return text_error(text.replace(place, what.size(), other));
 }
 
 TEST(TextTest, ReadsEveryStatement) {
@@ -90,19 +86,19 @@ TEST(TextTest, ReadsEveryStatement) {
                                    .recomputed = {2, 3, 14},
                                    .optimizer_in_schedule = true}));
 
-  EXPECT_EQ(read_text(kWithTransfers).choices.recompute, always);
+  EXPECT_EQ(read_text(kTextWithTransfers).choices.recompute, always);
   EXPECT_EQ(read_text(kForwards).choices.recompute, never);
 }
 
 TEST(TextTest, APlacementIsWhatTheTextSays) {
-  const Schedule schedule = read_text(kWithTransfers).schedule;
+  const Schedule schedule = read_text(kTextWithTransfers).schedule;
   EXPECT_EQ(schedule.placement, Placement(std::vector{1, 0}));
   EXPECT_TRUE(is_lowered(schedule));
   EXPECT_THAT(validate(schedule), IsEmpty());
 }
 
 TEST(TextTest, WritesTheBytesThatItRead) {
-  for (const std::string& text : {kPlain, kFull, kWithTransfers, kForwards}) {
+  for (const std::string& text : {kPlain, kFull, kTextWithTransfers, kForwards}) {
     EXPECT_TRUE(is_text(text));
     EXPECT_EQ(write_text(read_text(text)), text);
   }
@@ -128,7 +124,7 @@ TEST(TextTest, GeneratedSchedulesComeBackEqualAndAgainAsTheSameBytes) {
 }
 
 TEST(TextTest, TheCsvIsAViewThatLosesTheNameAndTheChoices) {
-  for (const std::string& text : {kPlain, kFull, kWithTransfers, kForwards}) {
+  for (const std::string& text : {kPlain, kFull, kTextWithTransfers, kForwards}) {
     SavedSchedule saved = read_text(text);
     const std::string csv = write_csv(saved.schedule);
     EXPECT_FALSE(is_text(csv));
@@ -149,9 +145,11 @@ TEST(TextTest, RefusesAnotherVersionWithWhatCanBeDone) {
 }
 
 TEST(TextTest, NamesThePlaceOfALineThatIsNotThere) {
-  EXPECT_THAT(error_of(""), HasSubstr("line 1, column 1: expected a line that begins with \"lock"));
-  EXPECT_THAT(error_of("lockflight schedule 1"), HasSubstr("line 1, column 22: the line has no"));
-  EXPECT_THAT(error_of("lockflight schedule 1\n"), HasSubstr("line 2, column 1: expected a line"));
+  EXPECT_THAT(text_error(""),
+              HasSubstr("line 1, column 1: expected a line that begins with \"lock"));
+  EXPECT_THAT(text_error("lockflight schedule 1"), HasSubstr("line 1, column 22: the line has no"));
+  EXPECT_THAT(text_error("lockflight schedule 1\n"),
+              HasSubstr("line 2, column 1: expected a line"));
   EXPECT_THAT(error_with(kPlain, "name mine", "name "), HasSubstr("line 2, column 6: a name is"));
   EXPECT_THAT(error_with(kPlain, "mine", "m\u00e9ne"), HasSubstr("line 2, column 7: a name is"));
   EXPECT_THAT(error_with(kPlain, "mine\n", "mine\r\n"),
@@ -163,8 +161,8 @@ TEST(TextTest, NamesThePlaceOfALineThatIsNotThere) {
       HasSubstr("line 6, column 1: expected a line that begins with \"rank 0: \""));
   EXPECT_THAT(error_with(kPlain, "rank 1: ", "rank 2: "),
               HasSubstr("line 6, column 1: expected a line that begins with \"rank 1: \""));
-  EXPECT_THAT(error_of(kPlain + "\n"), HasSubstr("line 7, column 1: a line follows the rows"));
-  EXPECT_THAT(error_of(kPlain.substr(0, kPlain.size() - 1)),
+  EXPECT_THAT(text_error(kPlain + "\n"), HasSubstr("line 7, column 1: a line follows the rows"));
+  EXPECT_THAT(text_error(kPlain.substr(0, kPlain.size() - 1)),
               HasSubstr("line 6, column 43: the li"));
 }
 
@@ -269,7 +267,7 @@ TEST(TextTest, WritesOnlyNamesThatItReads) {
   }
 }
 
-std::string mutated(std::string text, Random& random) {
+std::string mutated_text(std::string text, Random& random) {
   constexpr std::string_view kBytes = "0123456789FBIWTIEDNORMUPA. :()\n\r\t\xff-;";
   for (std::uint64_t changes = 1 + random.next_below(3); changes > 0; --changes) {
     const std::size_t at = random.next_below(text.size());
@@ -297,8 +295,8 @@ TEST(TextTest, ReadsOrRefusesEveryMutationOfAText) {
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Random random({.seed = seed});
-    const std::array texts = {kPlain, kFull, kWithTransfers, kForwards};
-    const std::string text = mutated(texts[seed % texts.size()], random);
+    const std::array texts = {kPlain, kFull, kTextWithTransfers, kForwards};
+    const std::string text = mutated_text(texts[seed % texts.size()], random);
     try {
       EXPECT_EQ(write_text(read_text(text)), text);
       ++read;

@@ -10,6 +10,7 @@
 #include "lockflight/core/error.h"
 #include "lockflight/core/random.h"
 #include "lockflight/schedule/one_f_one_b.h"
+#include "schedule/error_of.h"
 #include "schedule/schedules.h"
 
 namespace lockflight::schedule {
@@ -17,13 +18,8 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string error_of(const Schedule& schedule) {
-  try {
-    make_timetable(schedule);
-  } catch (const PlanError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string timetable_error(const Schedule& schedule) {
+  return error_of<PlanError>([&] { make_timetable(schedule); });
 }
 
 TEST(TimetableTest, BeginsEachActionWhenItsInputsAndItsRankAreReady) {
@@ -82,22 +78,22 @@ TEST(TimetableTest, NamesEveryRankThatIsStuckAndWhatItWaitsFor) {
   const Schedule schedule =
       from_lines(Placement::loop({.ranks = 2}), 2, {"0F0 0B0 0F1 0B1", "1F1 1B1 1F0 1B0"});
   EXPECT_THAT(
-      error_of(schedule),
+      timetable_error(schedule),
       HasSubstr("can never finish; rank 0 stands at 0B0, which waits for the input gradient "
                 "of stage 1 for micro-batch 0; rank 1 stands at 1F1, which waits for the "
                 "forward of stage 0 for micro-batch 1"));
-  EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 1}), 1, {"0B0 0F0"})),
+  EXPECT_THAT(timetable_error(from_lines(Placement::loop({.ranks = 1}), 1, {"0B0 0F0"})),
               HasSubstr("rank 0 stands at 0B0, which waits for the forward of stage 0"));
-  EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 1}), 1, {"0F0 0W0 0I0"})),
+  EXPECT_THAT(timetable_error(from_lines(Placement::loop({.ranks = 1}), 1, {"0F0 0W0 0I0"})),
               HasSubstr("rank 0 stands at 0W0, which waits for the input gradient of stage 0"));
 }
 
 TEST(TimetableTest, RefusesTimesAndActionsOfStagesThatAreNotThere) {
   EXPECT_THROW(make_timetable(one_f_one_b({.ranks = 2}), std::vector<StageTimes>(3)),
                InvalidArgument);
-  EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 1}), 1, {"0F0 1F0"})),
+  EXPECT_THAT(timetable_error(from_lines(Placement::loop({.ranks = 1}), 1, {"0F0 1F0"})),
               HasSubstr("1F0 is of no stage among 0 to 0"));
-  EXPECT_THAT(error_of(from_lines(Placement::loop({.ranks = 2}), 1, {"0F0"})),
+  EXPECT_THAT(timetable_error(from_lines(Placement::loop({.ranks = 2}), 1, {"0F0"})),
               HasSubstr("1 rows, but its placement 2 ranks"));
 }
 

@@ -20,7 +20,6 @@
 namespace lockflight::tools {
 namespace {
 
-using nlohmann::json;
 using testing::AllOf;
 using testing::Ge;
 using testing::HasSubstr;
@@ -59,7 +58,7 @@ Words tiny_bench(const std::string& device) {
 }
 
 struct Bench {
-  json results;
+  nlohmann::json results;
   std::string text;
 };
 
@@ -73,7 +72,7 @@ const Bench& bench_on(DeviceKind kind) {
     const Outcome outcome =
         run_here(tiny_bench(std::string(name_of(kind))) + Words{"--save", file});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    place->second = {json::parse(train::read_file(file)), outcome.out};
+    place->second = {nlohmann::json::parse(train::read_file(file)), outcome.out};
   }
   return place->second;
 }
@@ -81,7 +80,7 @@ const Bench& bench_on(DeviceKind kind) {
 class BenchTest : public testing::TestWithParam<DeviceKind> {
  protected:
   void SetUp() override { test::need(GetParam()); }
-  const json& results() const { return bench_on(GetParam()).results; }
+  const nlohmann::json& results() const { return bench_on(GetParam()).results; }
 
   // The fields of the table's lines that begin with a number, up to a line that does not.
   std::vector<std::vector<std::string>> table(const std::string& heading) const {
@@ -103,7 +102,9 @@ class BenchTest : public testing::TestWithParam<DeviceKind> {
   }
 };
 
-void expect_share(const json& share) { EXPECT_THAT(share.get<double>(), AllOf(Ge(0), Le(1))); }
+void expect_share(const nlohmann::json& share) {
+  EXPECT_THAT(share.get<double>(), AllOf(Ge(0), Le(1)));
+}
 
 TEST_P(BenchTest, HasEveryConfigurationWithAllItsSamples) {
   std::set<std::pair<int, std::string>> expected;
@@ -113,14 +114,14 @@ TEST_P(BenchTest, HasEveryConfigurationWithAllItsSamples) {
     }
   }
   std::set<std::pair<int, std::string>> found;
-  for (const json& run : results()["runs"]) {
+  for (const nlohmann::json& run : results()["runs"]) {
     found.emplace(run["ranks"], run["schedule"]);
     ASSERT_EQ(run["samples"].size(), kRounds * kSteps);
     for (std::size_t i = 0; i < run["samples"].size(); ++i) {
       EXPECT_EQ(run["samples"][i]["round"], i / kSteps);
     }
   }
-  for (const json& run : results()["skipped"]) {
+  for (const nlohmann::json& run : results()["skipped"]) {
     found.emplace(run["ranks"], run["schedule"]);
     EXPECT_NE(run["why"], "");
   }
@@ -129,10 +130,10 @@ TEST_P(BenchTest, HasEveryConfigurationWithAllItsSamples) {
 }
 
 TEST_P(BenchTest, SharesLieBetweenNothingAndAllAndTimesAreSome) {
-  for (const json& run : results()["runs"]) {
+  for (const nlohmann::json& run : results()["runs"]) {
     expect_share(run["predicted_idle_share"]);
     EXPECT_GT(run["predicted_step_seconds"], 0);
-    for (const json& sample : run["samples"]) {
+    for (const nlohmann::json& sample : run["samples"]) {
       expect_share(sample["idle_share"]);
       EXPECT_GT(sample["step_seconds"], 0);
       EXPECT_GT(sample["host_seconds_per_action"], 0);
@@ -143,7 +144,7 @@ TEST_P(BenchTest, SharesLieBetweenNothingAndAllAndTimesAreSome) {
         expect_share(sample["overlapped_share"]);
       }
     }
-    const json& step = run["step_seconds"];
+    const nlohmann::json& step = run["step_seconds"];
     EXPECT_LE(step["least"], step["lower_quartile"]);
     EXPECT_LE(step["lower_quartile"], step["median"]);
     EXPECT_LE(step["median"], step["upper_quartile"]);
@@ -153,7 +154,7 @@ TEST_P(BenchTest, SharesLieBetweenNothingAndAllAndTimesAreSome) {
 
 TEST_P(BenchTest, HasTransfersOfEverySizeBetweenNeighboursInBothDirections) {
   std::set<std::tuple<int, int, int>> found;
-  for (const json& transfer : results()["transfers"]) {
+  for (const nlohmann::json& transfer : results()["transfers"]) {
     found.emplace(transfer["from"], transfer["to"], transfer["bytes"]);
     EXPECT_EQ(transfer["samples"].size(), kRounds);
   }
@@ -164,7 +165,7 @@ TEST_P(BenchTest, HasTransfersOfEverySizeBetweenNeighboursInBothDirections) {
 }
 
 TEST_P(BenchTest, SaysWhatItRanOn) {
-  const json& machine = results()["machine"];
+  const nlohmann::json& machine = results()["machine"];
   EXPECT_EQ(results()["format"], "lockflight bench");
   EXPECT_EQ(machine["device"], name_of(GetParam()));
   ASSERT_GE(machine["devices"].size(), 1U);
@@ -189,7 +190,7 @@ TEST_P(BenchTest, HasRatesOnRealDevicesOnly) {
   const bool emulated = results()["machine"]["virtual"];
   EXPECT_EQ(emulated, results()["machine"]["devices"][0].get<std::string>().find("virtual") !=
                           std::string::npos);
-  for (const json& run : results()["runs"]) {
+  for (const nlohmann::json& run : results()["runs"]) {
     EXPECT_TRUE(run["flop_utilisation"].is_null() || !emulated);
     EXPECT_EQ(run["times_the_first"].is_null(), emulated);
     if (emulated) {
@@ -199,13 +200,13 @@ TEST_P(BenchTest, HasRatesOnRealDevicesOnly) {
                        4 * 8 / run["step_seconds"]["median"].get<double>());
     }
   }
-  for (const json& transfer : results()["transfers"]) {
+  for (const nlohmann::json& transfer : results()["transfers"]) {
     EXPECT_EQ(transfer["bytes_per_second"].is_null(), emulated);
   }
   EXPECT_EQ(bench_on(GetParam()).text.find("the device is virtual") != std::string::npos, emulated);
 }
 
-std::string shown(const json& value, double factor, int places) {
+std::string shown(const nlohmann::json& value, double factor, int places) {
   return value.is_null() ? "-" : fmt::format("{:.{}f}", value.get<double>() * factor, places);
 }
 
@@ -213,9 +214,9 @@ TEST_P(BenchTest, TheTablesHaveTheNumbersOfTheFile) {
   const auto steps = table("ranks");
   ASSERT_EQ(steps.size(), results()["runs"].size());
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const json& run = results()["runs"][i];
-    const json overlap =
-        run["overlapped_share"].is_null() ? json() : run["overlapped_share"]["median"];
+    const nlohmann::json& run = results()["runs"][i];
+    const nlohmann::json overlap =
+        run["overlapped_share"].is_null() ? nlohmann::json() : run["overlapped_share"]["median"];
     const std::vector<std::string> expected = {
         run["ranks"].dump(),
         run["schedule"],
@@ -236,7 +237,7 @@ TEST_P(BenchTest, TheTablesHaveTheNumbersOfTheFile) {
   const auto transfers = table("from");
   ASSERT_EQ(transfers.size(), results()["transfers"].size());
   for (std::size_t i = 0; i < transfers.size(); ++i) {
-    const json& transfer = results()["transfers"][i];
+    const nlohmann::json& transfer = results()["transfers"][i];
     const std::vector<std::string> expected = {transfer["from"].dump(),
                                                transfer["to"].dump(),
                                                shown(transfer["bytes"], 1.0 / 1024, 2).substr(0, 4),
@@ -285,7 +286,7 @@ TEST(BenchCommandTest, LeavesOutWhatIsNotPossibleWithTheReason) {
                                                              "gpipe", "--rounds", "1", "--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
-  const json results = json::parse(outcome.out);
+  const nlohmann::json results = nlohmann::json::parse(outcome.out);
   EXPECT_EQ(results["runs"].size(), 1U);
   ASSERT_EQ(results["skipped"].size(), 1U);
   EXPECT_EQ(results["skipped"][0]["ranks"], 64);

@@ -10,7 +10,6 @@
 namespace lockflight::tools {
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
 
 // No two figures are alike.
@@ -49,7 +48,7 @@ BenchResults some_results() {
   return results;
 }
 
-void expect_summary(const json& summary, const Summary& expected) {
+void expect_summary(const nlohmann::json& summary, const Summary& expected) {
   EXPECT_DOUBLE_EQ(summary["least"], expected.least);
   EXPECT_DOUBLE_EQ(summary["lower_quartile"], expected.lower_quartile);
   EXPECT_DOUBLE_EQ(summary["median"], expected.median);
@@ -58,7 +57,7 @@ void expect_summary(const json& summary, const Summary& expected) {
 }
 
 TEST(BenchReportTest, TheFileHasEachFigureUnderItsName) {
-  const json run = as_json(some_results())["runs"][1];
+  const nlohmann::json run = as_json(some_results())["runs"][1];
   expect_summary(run["step_seconds"], {2e-3, 2.75e-3, 3.5e-3, 5.25e-3, 9e-3});
   expect_summary(run["idle_share"], {0.1, 0.175, 0.25, 0.425, 0.8});
   expect_summary(run["host_seconds_per_action"], {1e-6, 1.75e-6, 2.5e-6, 3.25e-6, 4e-6});
@@ -70,30 +69,32 @@ TEST(BenchReportTest, TheFileHasEachFigureUnderItsName) {
   EXPECT_DOUBLE_EQ(run["tokens_per_second"], 1000 / 3.5e-3);
   EXPECT_DOUBLE_EQ(run["times_the_first"], (7.0 / 3 + 7.0 / 6) / 2);
   EXPECT_DOUBLE_EQ(run["flop_utilisation"], 0.2);
-  EXPECT_EQ(run["samples"][2], json({{"round", 1},
-                                     {"step_seconds", 3e-3},
-                                     {"idle_share", 0.3},
-                                     {"overlapped_share", 0.6},
-                                     {"host_seconds_per_action", 3e-6}}));
+  EXPECT_EQ(run["samples"][2], nlohmann::json({{"round", 1},
+                                               {"step_seconds", 3e-3},
+                                               {"idle_share", 0.3},
+                                               {"overlapped_share", 0.6},
+                                               {"host_seconds_per_action", 3e-6}}));
   EXPECT_TRUE(run["samples"][0]["overlapped_share"].is_null());
 }
 
 TEST(BenchReportTest, TheFileHasWhatWasAskedAndWhatWasLeftOut) {
-  const json file = as_json(some_results());
-  EXPECT_EQ(file["settings"], json({{"micro_batches", 6},
-                                    {"micro_batch_rows", 5},
-                                    {"rounds", 2},
-                                    {"steps", 4},
-                                    {"warmup", 7},
-                                    {"threads_per_rank", 9}}));
-  EXPECT_EQ(file["skipped"][0],
-            json({{"ranks", 64}, {"schedule", "zb-v"}, {"why", "there are too few layers"}}));
+  const nlohmann::json file = as_json(some_results());
+  EXPECT_EQ(file["settings"], nlohmann::json({{"micro_batches", 6},
+                                              {"micro_batch_rows", 5},
+                                              {"rounds", 2},
+                                              {"steps", 4},
+                                              {"warmup", 7},
+                                              {"threads_per_rank", 9}}));
+  EXPECT_EQ(
+      file["skipped"][0],
+      nlohmann::json({{"ranks", 64}, {"schedule", "zb-v"}, {"why", "there are too few layers"}}));
   EXPECT_EQ(file["canary"]["cores"], 8);
-  EXPECT_EQ(file["canary"]["samples"][1],
-            json({{"one_core_flops_per_second", 3e9}, {"together_flops_per_second", 80e9}}));
+  EXPECT_EQ(file["canary"]["samples"][1], nlohmann::json({{"one_core_flops_per_second", 3e9},
+                                                          {"together_flops_per_second", 80e9}}));
   EXPECT_EQ(file["transfers"][0]["bytes_per_second"], 4096 / 2e-6);
   EXPECT_EQ(file["model"]["step_flops"], 7e8);
-  EXPECT_EQ(file["machine"]["peak"], json({{"profile", "one"}, {"flops_per_second", 500e9}}));
+  EXPECT_EQ(file["machine"]["peak"],
+            nlohmann::json({{"profile", "one"}, {"flops_per_second", 500e9}}));
 }
 
 // One blank between words.

@@ -10,7 +10,7 @@ namespace {
 
 // Two configurations in two rounds of two steps: one rank takes 2 s and, when the machine is slow,
 // 4 s; two ranks take half of it and once much longer.
-BenchResults some_results() {
+BenchResults results_of_two_rounds() {
   BenchResults results;
   results.options.rounds = 2;
   results.model = {.dtype = "f32", .step_flops = 600, .step_tokens = 1000};
@@ -32,7 +32,7 @@ BenchResults some_results() {
 }
 
 TEST(BenchResultsTest, RatesAreThoseOfTheMedianStep) {
-  const BenchResults results = some_results();
+  const BenchResults results = results_of_two_rounds();
   const StepFigures one = figures_of(results, results.runs[0]);
   EXPECT_DOUBLE_EQ(one.step_seconds.median, 3);
   EXPECT_DOUBLE_EQ(one.tokens_per_second.value(), 1000 / 3.0);
@@ -46,13 +46,13 @@ TEST(BenchResultsTest, RatesAreThoseOfTheMedianStep) {
 }
 
 TEST(BenchResultsTest, ComparesConfigurationsWithinARound) {
-  const BenchResults results = some_results();
+  const BenchResults results = results_of_two_rounds();
   // 2 in the first round, 4/6 in the second.
   EXPECT_DOUBLE_EQ(figures_of(results, results.runs[1]).times_the_first.value(), (2 + 4.0 / 6) / 2);
 }
 
 TEST(BenchResultsTest, WithoutAPeakThereIsNoUtilisation) {
-  BenchResults results = some_results();
+  BenchResults results = results_of_two_rounds();
   results.machine.peak.reset();
   const StepFigures figures = figures_of(results, results.runs[0]);
   EXPECT_FALSE(figures.flop_utilisation.has_value());
@@ -60,7 +60,7 @@ TEST(BenchResultsTest, WithoutAPeakThereIsNoUtilisation) {
 }
 
 TEST(BenchResultsTest, EmulatedDevicesHaveNoRates) {
-  BenchResults results = some_results();
+  BenchResults results = results_of_two_rounds();
   results.machine.emulated = true;
   const StepFigures figures = figures_of(results, results.runs[1]);
   EXPECT_FALSE(figures.flop_utilisation.has_value());

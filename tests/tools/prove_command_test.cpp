@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr const char* kComputeOnly = "0F0,0F1,,0B0,,0B1\n,1F0,1B0,1F1,1B1,\n";
-constexpr const char* kV = "0F0,3F0,3B0,0B0\n1F0,2F0,2B0,1B0\n";
+constexpr const char* kVOfOneMicroBatch = "0F0,3F0,3B0,0B0\n1F0,2F0,2B0,1B0\n";
 
 class ProveCommandTest : public testing::Test {
  protected:
@@ -122,11 +122,11 @@ TEST_F(ProveCommandTest, PrintsJson) {
 }
 
 TEST_F(ProveCommandTest, HoldsThePlacementAgainstTheRows) {
-  EXPECT_EQ(prove(kV, {"--placement", "v"}).exit_code, 0);
-  EXPECT_EQ(prove(kV, {"--placement", write("ranks", "0, 1,1\n0\n")}).exit_code, 0);
+  EXPECT_EQ(prove(kVOfOneMicroBatch, {"--placement", "v"}).exit_code, 0);
+  EXPECT_EQ(prove(kVOfOneMicroBatch, {"--placement", write("ranks", "0, 1,1\n0\n")}).exit_code, 0);
   EXPECT_EQ(prove(kComputeOnly, {"--placement", "loop"}).exit_code, 0);
   const auto refusal = [&](const std::string& placement) {
-    const Outcome outcome = prove(kV, {"--placement", placement});
+    const Outcome outcome = prove(kVOfOneMicroBatch, {"--placement", placement});
     EXPECT_EQ(outcome.exit_code, 65);
     EXPECT_EQ(outcome.out, "");
     return outcome.err;
@@ -141,7 +141,8 @@ TEST_F(ProveCommandTest, HoldsThePlacementAgainstTheRows) {
   EXPECT_THAT(refusal(write("ranks", "0 -1 1 0")), HasSubstr("entry 2 is no rank"));
   EXPECT_THAT(refusal(write("ranks", "0\n99999999999 1 0")),
               HasSubstr("line 2, column 1: entry 2 is no rank"));
-  EXPECT_EQ(prove(kV, {"--placement", (folder_.path() / "none").string()}).exit_code, 74);
+  EXPECT_EQ(prove(kVOfOneMicroBatch, {"--placement", (folder_.path() / "none").string()}).exit_code,
+            74);
   EXPECT_THAT(prove(kComputeOnly, {"--placement", "v"}).err,
               HasSubstr("--placement v places 4 stages, the schedule has 2 on 2 ranks"));
 }

@@ -217,7 +217,7 @@ TEST_F(SimulateFileTest, RefusesOptionsThatCannotWork) {
   expect_refusal({"1f1b", "--input-gradient", "much"}, 64, "--input-gradient");
 }
 
-std::string text_of(const Words& words, int columns) {
+std::string timeline_text(const Words& words, int columns) {
   std::ostringstream out;
   std::ostringstream err;
   EXPECT_EQ(run_command(Words{"simulate"} + words, {.out = out, .columns = columns}, err), 0)
@@ -227,16 +227,17 @@ std::string text_of(const Words& words, int columns) {
 
 TEST(SimulateCommandTest, DrawsTheTimetableWhereItFitsAndPrintsATable) {
   const Words words = {"gpipe", "--ranks", "2", "--micro-batches", "2"};
-  const std::string text = text_of(words, 40);
+  const std::string text = timeline_text(words, 40);
   EXPECT_THAT(text, StartsWith("rank 0  F0 F1 .  .  .  B0--- B1---\n"
                                "rank 1  .  F0 F1 B0--- B1--- .  .\n\n"
                                " rank        busy  dependency    transfer"));
   EXPECT_THAT(text, HasSubstr("gpipe: makespan 9; idle 33.3 % up to a common end, 20.0 % between"));
-  EXPECT_THAT(text_of(words, 20), StartsWith(" rank  "));
-  EXPECT_THAT(text_of(words + Words{"--transfer", "1"}, 80), StartsWith(" rank  "));
-  EXPECT_THAT(text_of(words + Words{"--forward", "1.5"}, 80), StartsWith(" rank  "));
-  EXPECT_THAT(text_of(words + Words{"--forward", "0"}, 80), StartsWith(" rank  "));
-  EXPECT_THAT(text_of(words + Words{"--forward", "2"}, 80), StartsWith("rank 0  F0--- F1---"));
+  EXPECT_THAT(timeline_text(words, 20), StartsWith(" rank  "));
+  EXPECT_THAT(timeline_text(words + Words{"--transfer", "1"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(timeline_text(words + Words{"--forward", "1.5"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(timeline_text(words + Words{"--forward", "0"}, 80), StartsWith(" rank  "));
+  EXPECT_THAT(timeline_text(words + Words{"--forward", "2"}, 80),
+              StartsWith("rank 0  F0--- F1---"));
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ namespace {
 constexpr int kMicroBatches = 3;
 
 // A run that can be stopped, saved and taken up again.
-struct TrainingRun {
-  TrainingRun(DType dtype, int ranks)
+struct Bf16Run {
+  Bf16Run(DType dtype, int ranks)
       : world(test::make_world(ranks, {})),
         pipeline(make(dtype)),
         optimizer(pipeline.parameters(), {.learning_rate = 0.01F, .clip_norm = 1}) {}
@@ -60,14 +60,14 @@ struct TrainingRun {
 };
 
 TEST(Bf16CheckpointTest, AResumeOnAnotherNumberOfRanksGivesTheBitsOfTheWholeRun) {
-  TrainingRun whole(DType::bf16, 1);
+  Bf16Run whole(DType::bf16, 1);
   whole.train(6);
   for (const auto& [ranks, other] : {std::pair(1, 3), {3, 2}}) {
     const ScratchFolder folder;
-    TrainingRun first(DType::bf16, ranks);
+    Bf16Run first(DType::bf16, ranks);
     first.train(3);
     save_checkpoint(folder.path(), first.pipeline, first.optimizer, {});
-    TrainingRun second(DType::bf16, other);
+    Bf16Run second(DType::bf16, other);
     load_checkpoint(folder.path(), second.pipeline, second.optimizer);
     EXPECT_EQ(second.content(), first.content());
     EXPECT_EQ(second.evaluate(), first.evaluate());
@@ -78,7 +78,7 @@ TEST(Bf16CheckpointTest, AResumeOnAnotherNumberOfRanksGivesTheBitsOfTheWholeRun)
 
 TEST(Bf16CheckpointTest, HoldsWeightsAndStatesInF32) {
   const ScratchFolder folder;
-  TrainingRun run(DType::bf16, 2);
+  Bf16Run run(DType::bf16, 2);
   run.train(1);
   const auto checkpoint = save_checkpoint(folder.path(), run.pipeline, run.optimizer, {});
   for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
@@ -92,10 +92,10 @@ TEST(Bf16CheckpointTest, HoldsWeightsAndStatesInF32) {
 TEST(Bf16CheckpointTest, LoadsIntoTheOtherTypeWithTheSameWeightsAndGoesOnThere) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
     const ScratchFolder folder;
-    TrainingRun first(dtype, 2);
+    Bf16Run first(dtype, 2);
     first.train(3);
     save_checkpoint(folder.path(), first.pipeline, first.optimizer, {});
-    TrainingRun second(dtype == DType::f32 ? DType::bf16 : DType::f32, 3);
+    Bf16Run second(dtype == DType::f32 ? DType::bf16 : DType::f32, 3);
     load_checkpoint(folder.path(), second.pipeline, second.optimizer);
     EXPECT_EQ(second.content(), first.content());
     EXPECT_NE(second.evaluate(), first.evaluate());

@@ -10,7 +10,7 @@
 namespace lockflight::train {
 namespace {
 
-using Shape = LearningRate::Shape;
+using RateShape = LearningRate::Shape;
 
 TEST(LearningRateTest, ConstantIsTheSameAtEveryStep) {
   const LearningRate rate{.peak = 0.25};
@@ -21,7 +21,7 @@ TEST(LearningRateTest, ConstantIsTheSameAtEveryStep) {
 }
 
 TEST(LearningRateTest, WarmUpIsAStraightLineThatReachesThePeakInItsLastStep) {
-  for (const Shape shape : {Shape::constant, Shape::cosine}) {
+  for (const RateShape shape : {RateShape::constant, RateShape::cosine}) {
     const LearningRate rate{.shape = shape, .peak = 0.5, .warm_up_steps = 4, .steps = 20};
     rate.check();
     EXPECT_EQ(rate.at(0), 0.125);
@@ -34,7 +34,7 @@ TEST(LearningRateTest, WarmUpIsAStraightLineThatReachesThePeakInItsLastStep) {
 
 TEST(LearningRateTest, CosineHasItsClosedFormAtThirdsOfItsWay) {
   const LearningRate rate{
-      .shape = Shape::cosine, .peak = 1.0, .floor = 0.2, .warm_up_steps = 3, .steps = 15};
+      .shape = RateShape::cosine, .peak = 1.0, .floor = 0.2, .warm_up_steps = 3, .steps = 15};
   rate.check();
   EXPECT_DOUBLE_EQ(rate.at(3), 1.0);
   EXPECT_DOUBLE_EQ(rate.at(7), 0.2 + 0.8 * 0.75);   // cos 60° = 1/2
@@ -46,7 +46,7 @@ TEST(LearningRateTest, CosineHasItsClosedFormAtThirdsOfItsWay) {
 
 TEST(LearningRateTest, CosineNeverRisesAfterTheWarmUp) {
   const LearningRate rate{
-      .shape = Shape::cosine, .peak = 3e-4, .floor = 3e-5, .warm_up_steps = 10, .steps = 200};
+      .shape = RateShape::cosine, .peak = 3e-4, .floor = 3e-5, .warm_up_steps = 10, .steps = 200};
   for (int step = 10; step < 250; ++step) {
     EXPECT_LE(rate.at(step + 1), rate.at(step)) << step;
     EXPECT_GE(rate.at(step + 1), 3e-5 * (1 - 1e-12)) << step;
@@ -54,7 +54,7 @@ TEST(LearningRateTest, CosineNeverRisesAfterTheWarmUp) {
 }
 
 TEST(LearningRateTest, AWarmUpAsLongAsTheRunEndsAtThePeakThenFalls) {
-  const LearningRate rate{.shape = Shape::cosine, .peak = 1, .warm_up_steps = 5, .steps = 5};
+  const LearningRate rate{.shape = RateShape::cosine, .peak = 1, .warm_up_steps = 5, .steps = 5};
   rate.check();
   EXPECT_EQ(rate.at(4), 1);
   EXPECT_EQ(rate.at(5), 0);
@@ -65,9 +65,9 @@ TEST(LearningRateTest, RefusesWhatCannotWork) {
   EXPECT_THROW(LearningRate{.peak = -1}.check(), InvalidArgument);
   EXPECT_THROW(LearningRate{.peak = nan}.check(), InvalidArgument);
   EXPECT_THROW(LearningRate{.warm_up_steps = -1}.check(), InvalidArgument);
-  const LearningRate high_floor{.shape = Shape::cosine, .peak = 1, .floor = 2, .steps = 5};
+  const LearningRate high_floor{.shape = RateShape::cosine, .peak = 1, .floor = 2, .steps = 5};
   EXPECT_THROW(high_floor.check(), InvalidArgument);
-  const LearningRate long_warm_up{.shape = Shape::cosine, .warm_up_steps = 6, .steps = 5};
+  const LearningRate long_warm_up{.shape = RateShape::cosine, .warm_up_steps = 6, .steps = 5};
   EXPECT_THROW(long_warm_up.check(), InvalidArgument);
 }
 

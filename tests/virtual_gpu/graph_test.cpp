@@ -20,7 +20,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr int kSize = 100;
+constexpr int kGraphSize = 100;
 
 /// The graph of what `enqueue` enqueues while `stream` is captured, ready for launches.
 class Captured {
@@ -61,12 +61,12 @@ void fork_and_join(const Stream& a, const Stream& b, const Event& forked, const 
   if (planted) {
     check(cudaEventRecord(forked.get(), a.get()));
   }
-  check(fill(a.get(), x.data(), 1, kSize));
+  check(fill(a.get(), x.data(), 1, kGraphSize));
   if (!planted) {
     check(cudaEventRecord(forked.get(), a.get()));
   }
   check(cudaStreamWaitEvent(b.get(), forked.get()));
-  check(axpy(b.get(), y.data(), x.data(), 1, kSize));
+  check(axpy(b.get(), y.data(), x.data(), 1, kGraphSize));
   check(cudaEventRecord(joined.get(), b.get()));
   check(cudaStreamWaitEvent(a.get(), joined.get()));
 }
@@ -76,8 +76,8 @@ TEST_F(GraphTest, RunsWhatWasCapturedAtEveryLaunch) {
   const Stream b;
   const Event forked;
   const Event joined;
-  const DeviceArray<float> x(kSize);
-  const DeviceArray<float> y(std::vector<float>(kSize, 0));
+  const DeviceArray<float> x(kGraphSize);
+  const DeviceArray<float> y(std::vector<float>(kGraphSize, 0));
   {
     const Captured graph(a.get(), [&] { fork_and_join(a, b, forked, joined, x, y, false); });
     check(poll(a.get()));
@@ -85,7 +85,7 @@ TEST_F(GraphTest, RunsWhatWasCapturedAtEveryLaunch) {
     for (int i = 0; i < 3; ++i) {
       graph.launch(a.get());
     }
-    check(axpy(a.get(), y.data(), x.data(), 10, kSize));
+    check(axpy(a.get(), y.data(), x.data(), 10, kGraphSize));
     check(poll(a.get()));
   }
   EXPECT_EQ(virtual_gpu::calls("kernel"), 7);
@@ -98,8 +98,8 @@ TEST_F(GraphTest, ARaceWithinAGraphIsReported) {
   const Stream b;
   const Event forked;
   const Event joined;
-  const DeviceArray<float> x(kSize);
-  const DeviceArray<float> y(kSize);
+  const DeviceArray<float> x(kGraphSize);
+  const DeviceArray<float> y(kGraphSize);
   for (const char* order : {"fifo", "lifo", "1", "2", "3"}) {
     virtual_gpu::set_order(order);
     for (const bool planted : {true, false}) {
@@ -116,15 +116,15 @@ TEST_F(GraphTest, ARaceWithAGraphIsReported) {
   const Stream a;
   const Stream b;
   const Event launched;
-  const DeviceArray<float> x(kSize);
-  const Captured graph(a.get(), [&] { check(fill(a.get(), x.data(), 1, kSize)); });
+  const DeviceArray<float> x(kGraphSize);
+  const Captured graph(a.get(), [&] { check(fill(a.get(), x.data(), 1, kGraphSize)); });
   const auto run = [&](bool planted) {
     graph.launch(a.get());
     check(cudaEventRecord(launched.get(), a.get()));
     if (!planted) {
       check(cudaStreamWaitEvent(b.get(), launched.get()));
     }
-    check(fill(b.get(), x.data(), 2, kSize));
+    check(fill(b.get(), x.data(), 2, kGraphSize));
     check(poll(a.get()));
     check(poll(b.get()));
   };
@@ -138,15 +138,15 @@ TEST_F(GraphTest, WorkThatIsNotJoinedMakesNoGraph) {
   const Stream a;
   const Stream b;
   const Event forked;
-  const DeviceArray<float> x(kSize);
+  const DeviceArray<float> x(kGraphSize);
   cudaGraph_t graph = nullptr;
   check(cudaStreamBeginCapture(a.get(), cudaStreamCaptureModeThreadLocal));
   check(cudaEventRecord(forked.get(), a.get()));
   check(cudaStreamWaitEvent(b.get(), forked.get()));
-  check(fill(b.get(), x.data(), 1, kSize));
+  check(fill(b.get(), x.data(), 1, kGraphSize));
   EXPECT_EQ(cudaStreamEndCapture(a.get(), &graph), cudaErrorStreamCaptureUnjoined);
   EXPECT_EQ(graph, nullptr);
-  check(fill(b.get(), x.data(), 1, kSize));
+  check(fill(b.get(), x.data(), 1, kGraphSize));
   check(poll(b.get()));
 }
 
@@ -200,14 +200,14 @@ TEST_F(GraphTest, WordsAreWrittenAndWaitedForInGraphs) {
   const Stream a;
   const Stream b;
   const PinnedArray<std::uint32_t> word(1);
-  const DeviceArray<float> x(kSize);
+  const DeviceArray<float> x(kGraphSize);
   const Captured writes(a.get(), [&] {
-    check(fill(a.get(), x.data(), 1, kSize));
+    check(fill(a.get(), x.data(), 1, kGraphSize));
     write_value(a.get(), word.data(), 1);
   });
   const Captured waits(b.get(), [&] {
     wait_value(b.get(), word.data(), 1);
-    check(fill(b.get(), x.data(), 2, kSize));
+    check(fill(b.get(), x.data(), 2, kGraphSize));
   });
   waits.launch(b.get());
   EXPECT_EQ(cudaStreamQuery(b.get()), cudaErrorNotReady);
@@ -222,12 +222,16 @@ TEST_F(GraphTest, TransfersAreLaunchedAnew) {
   std::vector<ncclComm_t> comms(2);
   ASSERT_EQ(ncclCommInitAll(comms.data(), 2, nullptr), ncclSuccess);
   const Stream a;
-  const DeviceArray<float> x(std::vector<float>(kSize, 1));
+  const DeviceArray<float> x(std::vector<float>(kGraphSize, 1));
   check(cudaSetDevice(1));
   const Stream b;
-  const DeviceArray<float> y(kSize);
-  const auto send = [&] { return ncclSend(x.data(), kSize, ncclFloat32, 1, comms[0], a.get()); };
-  const auto receive = [&] { return ncclRecv(y.data(), kSize, ncclFloat32, 0, comms[1], b.get()); };
+  const DeviceArray<float> y(kGraphSize);
+  const auto send = [&] {
+    return ncclSend(x.data(), kGraphSize, ncclFloat32, 1, comms[0], a.get());
+  };
+  const auto receive = [&] {
+    return ncclRecv(y.data(), kGraphSize, ncclFloat32, 0, comms[1], b.get());
+  };
   ASSERT_EQ(ncclGroupStart(), ncclSuccess);  // connects
   ASSERT_EQ(send(), ncclSuccess);
   ASSERT_EQ(receive(), ncclSuccess);
@@ -236,7 +240,7 @@ TEST_F(GraphTest, TransfersAreLaunchedAnew) {
   check(cudaSetDevice(0));
   {
     const Captured sends(a.get(), [&] {
-      check(axpy(a.get(), x.data(), x.data(), 1, kSize));
+      check(axpy(a.get(), x.data(), x.data(), 1, kGraphSize));
       EXPECT_EQ(send(), ncclSuccess);
     });
     const Captured receives(b.get(), [&] { EXPECT_EQ(receive(), ncclSuccess); });
@@ -262,11 +266,11 @@ TEST_F(GraphTest, ACommunicatorThatEndsBeforeItsGraphIsReported) {
     ASSERT_EQ(ncclCommInitAll(comms.data(), 1, nullptr), ncclSuccess);
     {
       const Stream stream;
-      const DeviceArray<float> x(kSize);
+      const DeviceArray<float> x(kGraphSize);
       const auto reduce = [&] {
-        EXPECT_EQ(
-            ncclAllReduce(x.data(), x.data(), kSize, ncclFloat32, ncclSum, comms[0], stream.get()),
-            ncclSuccess);
+        EXPECT_EQ(ncclAllReduce(x.data(), x.data(), kGraphSize, ncclFloat32, ncclSum, comms[0],
+                                stream.get()),
+                  ncclSuccess);
       };
       const Captured captured(stream.get(), reduce);
       if (planted) {

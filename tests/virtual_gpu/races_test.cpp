@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int kSize = 1000;
+constexpr int kRaceSize = 1000;
 
 class RaceTest : public OnVirtualGpu {
  protected:
@@ -26,14 +26,14 @@ class RaceTest : public OnVirtualGpu {
     const Stream a;
     const Stream b;
     const Event filled;
-    const DeviceArray<float> x(kSize);
-    const DeviceArray<float> y(iota(kSize));
-    check(fill(a.get(), x.data(), 1, kSize));
+    const DeviceArray<float> x(kRaceSize);
+    const DeviceArray<float> y(iota(kRaceSize));
+    check(fill(a.get(), x.data(), 1, kRaceSize));
     check(cudaEventRecord(filled.get(), a.get()));
     if (!planted) {
       check(cudaStreamWaitEvent(b.get(), filled.get()));
     }
-    check(axpy(b.get(), y.data(), x.data(), 1, kSize));
+    check(axpy(b.get(), y.data(), x.data(), 1, kRaceSize));
     check(poll(a.get()));
     check(poll(b.get()));
   }
@@ -43,17 +43,17 @@ class RaceTest : public OnVirtualGpu {
     const Stream a;
     const Stream b;
     const Event filled;
-    const DeviceArray<float> x(kSize);
-    const DeviceArray<float> y(iota(kSize));
+    const DeviceArray<float> x(kRaceSize);
+    const DeviceArray<float> y(iota(kRaceSize));
     if (planted) {
       check(cudaEventRecord(filled.get(), a.get()));
     }
-    check(fill(a.get(), x.data(), 1, kSize));
+    check(fill(a.get(), x.data(), 1, kRaceSize));
     if (!planted) {
       check(cudaEventRecord(filled.get(), a.get()));
     }
     check(cudaStreamWaitEvent(b.get(), filled.get()));
-    check(axpy(b.get(), y.data(), x.data(), 1, kSize));
+    check(axpy(b.get(), y.data(), x.data(), 1, kRaceSize));
     check(poll(a.get()));
     check(poll(b.get()));
   }
@@ -64,16 +64,16 @@ class RaceTest : public OnVirtualGpu {
     const Stream transfer;
     const Event filled;
     const Event sent;
-    const DeviceArray<float> buffer(kSize);
-    const PinnedArray<float> host(2 * kSize);
+    const DeviceArray<float> buffer(kRaceSize);
+    const PinnedArray<float> host(2 * kRaceSize);
     for (int i = 0; i < 2; ++i) {
       if (!planted && i > 0) {
         check(cudaStreamWaitEvent(compute.get(), sent.get()));
       }
-      check(fill(compute.get(), buffer.data(), 1, kSize));
+      check(fill(compute.get(), buffer.data(), 1, kRaceSize));
       check(cudaEventRecord(filled.get(), compute.get()));
       check(cudaStreamWaitEvent(transfer.get(), filled.get()));
-      check(cudaMemcpyAsync(host.data() + i * kSize, buffer.data(), kSize * sizeof(float),
+      check(cudaMemcpyAsync(host.data() + i * kRaceSize, buffer.data(), kRaceSize * sizeof(float),
                             cudaMemcpyDeviceToHost, transfer.get()));
       check(cudaEventRecord(sent.get(), transfer.get()));
     }
@@ -137,45 +137,45 @@ TEST_F(RaceTest, AReportNamesBothOperationsAndTheBytes) {
 
 // A stream may be destroyed before its work is done; what comes later is not ordered after it.
 TEST_F(RaceTest, AStreamIsNotOrderedAfterOneThatWasDestroyed) {
-  const DeviceArray<float> x(kSize);
-  const DeviceArray<float> y(kSize);
+  const DeviceArray<float> x(kRaceSize);
+  const DeviceArray<float> y(kRaceSize);
   const Stream other;
   {
     const Stream destroyed;
-    check(fill(destroyed.get(), x.data(), 1, kSize));
+    check(fill(destroyed.get(), x.data(), 1, kRaceSize));
   }
-  check(fill(other.get(), y.data(), 1, kSize));
+  check(fill(other.get(), y.data(), 1, kRaceSize));
   check(poll(other.get()));
   const Stream later;
-  check(fill(later.get(), x.data(), 2, kSize));
+  check(fill(later.get(), x.data(), 2, kRaceSize));
   check(poll(later.get()));
   EXPECT_THAT(reported_kinds(), ElementsAre("race"));
 }
 
 TEST_F(RaceTest, ReadingTogetherIsNoRace) {
-  const DeviceArray<float> x(iota(kSize));
-  const DeviceArray<float> y(iota(kSize));
-  const DeviceArray<float> z(iota(kSize));
+  const DeviceArray<float> x(iota(kRaceSize));
+  const DeviceArray<float> y(iota(kRaceSize));
+  const DeviceArray<float> z(iota(kRaceSize));
   const Stream a;
   const Stream b;
-  check(axpy(a.get(), y.data(), x.data(), 1, kSize));
-  check(axpy(b.get(), z.data(), x.data(), 1, kSize));
+  check(axpy(a.get(), y.data(), x.data(), 1, kRaceSize));
+  check(axpy(b.get(), z.data(), x.data(), 1, kRaceSize));
   check(poll(a.get()));
   check(poll(b.get()));
   EXPECT_THAT(reported_kinds(), IsEmpty());
 }
 
 TEST_F(RaceTest, HalvesOfABufferAreApart) {
-  const DeviceArray<float> x(2 * kSize);
+  const DeviceArray<float> x(2 * kRaceSize);
   const Stream a;
   const Stream b;
-  check(fill(a.get(), x.data(), 1, kSize));
-  check(fill(b.get(), x.data() + kSize, 2, kSize));
+  check(fill(a.get(), x.data(), 1, kRaceSize));
+  check(fill(b.get(), x.data() + kRaceSize, 2, kRaceSize));
   check(poll(a.get()));
   check(poll(b.get()));
   EXPECT_THAT(reported_kinds(), IsEmpty());
-  check(fill(a.get(), x.data() + 1, 1, kSize));
-  check(fill(b.get(), x.data() + kSize, 2, kSize));
+  check(fill(a.get(), x.data() + 1, 1, kRaceSize));
+  check(fill(b.get(), x.data() + kRaceSize, 2, kRaceSize));
   check(poll(a.get()));
   check(poll(b.get()));
   EXPECT_THAT(reported_kinds(), ElementsAre("race"));
@@ -183,33 +183,33 @@ TEST_F(RaceTest, HalvesOfABufferAreApart) {
 
 // What the host has seen to be over comes before what it enqueues then.
 TEST_F(RaceTest, TheHostOrdersByAsking) {
-  const DeviceArray<float> x(kSize);
+  const DeviceArray<float> x(kRaceSize);
   const Stream a;
   const Stream b;
-  check(fill(a.get(), x.data(), 1, kSize));
+  check(fill(a.get(), x.data(), 1, kRaceSize));
   check(poll(a.get()));
-  check(fill(b.get(), x.data(), 2, kSize));
+  check(fill(b.get(), x.data(), 2, kRaceSize));
   check(cudaStreamSynchronize(b.get()));
-  check(fill(a.get(), x.data(), 3, kSize));
+  check(fill(a.get(), x.data(), 3, kRaceSize));
   check(cudaDeviceSynchronize());
-  check(fill(b.get(), x.data(), 4, kSize));
+  check(fill(b.get(), x.data(), 4, kRaceSize));
   check(poll(b.get()));
   EXPECT_THAT(reported_kinds(), IsEmpty());
 }
 
 TEST_F(RaceTest, AWaitForAnEventReachesThroughAThirdStream) {
-  const DeviceArray<float> x(kSize);
+  const DeviceArray<float> x(kRaceSize);
   const Stream a;
   const Stream b;
   const Stream c;
   const Event first;
   const Event second;
-  check(fill(a.get(), x.data(), 1, kSize));
+  check(fill(a.get(), x.data(), 1, kRaceSize));
   check(cudaEventRecord(first.get(), a.get()));
   check(cudaStreamWaitEvent(b.get(), first.get()));
   check(cudaEventRecord(second.get(), b.get()));
   check(cudaStreamWaitEvent(c.get(), second.get()));
-  check(fill(c.get(), x.data(), 2, kSize));
+  check(fill(c.get(), x.data(), 2, kRaceSize));
   check(poll(c.get()));
   EXPECT_THAT(reported_kinds(), IsEmpty());
   check(poll(a.get()));
@@ -219,16 +219,16 @@ TEST_F(RaceTest, AWaitForAnEventReachesThroughAThirdStream) {
 // Words that one stream writes and the other waits for order as events do.
 TEST_F(RaceTest, AWordOrdersItsWriterAndWhoWaitsForIt) {
   const auto run = [](bool planted) {
-    const DeviceArray<float> x(kSize);
+    const DeviceArray<float> x(kRaceSize);
     const PinnedArray<std::uint32_t> word(1);
     const Stream a;
     const Stream b;
     wait_value(b.get(), word.data(), 1);
-    check(fill(b.get(), x.data(), 2, kSize));
+    check(fill(b.get(), x.data(), 2, kRaceSize));
     if (planted) {
       write_value(a.get(), word.data(), 1);
     }
-    check(fill(a.get(), x.data(), 1, kSize));
+    check(fill(a.get(), x.data(), 1, kRaceSize));
     if (!planted) {
       write_value(a.get(), word.data(), 1);
     }
