@@ -37,7 +37,7 @@ TEST_P(DoorbellTest, LosesNoRing) {
   Doorbell there;
   Doorbell back;
   std::atomic<int> number{0};
-  const auto wait_for = [this](Doorbell& bell, const std::atomic<int>& value, int wanted) {
+  const auto wait_for = [](Doorbell& bell, const std::atomic<int>& value, int wanted) {
     while (true) {
       const std::uint32_t seen = bell.epoch();
       if (value.load() >= wanted) {
