@@ -108,7 +108,7 @@ void expect_to_run(const schedule::Schedule& schedule, const LowerOptions& optio
 }
 
 TEST(LowerTest, EveryProgramDrainsWithoutARaceAndRunsEveryAction) {
-  for (const int ahead : {0, 1, 2, 3, 1000}) {
+  for (const int ahead : test::kSanitized ? std::vector{1, 1000} : std::vector{0, 1, 2, 3, 1000}) {
     SCOPED_TRACE(::testing::Message() << "receives " << ahead << " ahead");
     const auto check = [&](const auto& schedule) {
       expect_to_run(schedule, {.receive_ahead = ahead});

@@ -16,13 +16,14 @@
 #include "lockflight/train/optimizer.h"
 #include "plan/memory.h"
 #include "runtime/test_models.h"
+#include "sanitized.h"
 
 namespace lockflight {
 namespace {
 
 using test::TrainedBits;
 
-constexpr std::uint64_t kMutations = 10'000;
+constexpr std::uint64_t kMutations = test::kSanitized ? 2'000 : 10'000;
 constexpr int kRunsOfAWorld = 16;  // with ThreadSanitizer a new one takes a quarter of a second
 constexpr int kMutantRanks = 3;
 constexpr int kMutantMicroBatches = 3;
