@@ -14,6 +14,8 @@
 #include "lockflight/core/random.h"
 #include "lockflight/nn/gpt2.h"
 #include "lockflight/runtime/pipeline.h"
+#include "lockflight/schedule/registry.h"
+#include "sanitized.h"
 
 namespace lockflight::test {
 
@@ -63,6 +65,15 @@ inline World make_world(int ranks, const Streams& streams, int threads_per_rank 
                          .deadline = std::chrono::minutes(1),
                          .device = streams.device,
                          .cuda_transport = streams.transport});
+}
+
+/// All schedules; every second one under sanitizers.
+inline std::vector<schedule::ScheduleInfo> some_schedules() {
+  std::vector<schedule::ScheduleInfo> some;
+  for (std::size_t i = 0; i < schedule::schedules().size(); i += kSanitized ? 2 : 1) {
+    some.push_back(schedule::schedules()[i]);
+  }
+  return some;
 }
 
 constexpr std::int64_t kVocabulary = 11;
