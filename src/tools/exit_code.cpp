@@ -29,7 +29,7 @@ ExitCode exit_code_of(const std::exception_ptr& failure) {
   } catch (const InvalidArgument&) {
     return ExitCode::usage;
   } catch (const PlanError&) {
-    return ExitCode::usage;
+    return ExitCode::data;
   } catch (const DataError&) {
     return ExitCode::data;
   } catch (const DeviceError&) {

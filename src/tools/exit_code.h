@@ -11,7 +11,7 @@ namespace lockflight::tools {
 enum class ExitCode : int {
   success = 0,
   usage = 64,        ///< options or a configuration that cannot work
-  data = 65,         ///< a file's content is not what it should be
+  data = 65,         ///< a file's content is not what it should be, or a plan is refused
   unavailable = 69,  ///< a device, its memory or its libraries are missing or failed
   internal = 70,     ///< anything else
   io = 74,           ///< a file could not be opened, read or written

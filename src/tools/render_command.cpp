@@ -49,15 +49,6 @@ Drawn simulated(const SimulateOptions& options) {
                                  {.spans = true, .memory = true})};
 }
 
-// A plan that is refused has the exit code that it has with lockflight plan.
-Plan plan_that_fits(nn::Model& model, int ranks, const PlanOptions& options) {
-  try {
-    return make_plan(model, ranks, options);
-  } catch (const PlanError& error) {
-    throw DataError(error.what());
-  }
-}
-
 // By what the model's layers take on the device, with the bytes of the plan's memory.
 Drawn planned(const RenderOptions& options) {
   PlanCommandOptions wanted = options.plan;
@@ -74,7 +65,7 @@ Drawn planned(const RenderOptions& options) {
   check(wanted);
   nn::Model model = model_of(wanted);
   const PlanOptions plan_options = options_of(wanted, model);
-  Plan plan = plan_that_fits(model, wanted.ranks, plan_options);
+  Plan plan = make_plan(model, wanted.ranks, plan_options);
   plan::SimulatedStep step =
       plan::simulate(plan.program, plan::step_costs(plan, plan_options.device), {.spans = true});
   plan::set_memory(step, model, plan);

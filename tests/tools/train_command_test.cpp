@@ -70,9 +70,10 @@ TEST_F(TrainCommandTest, ADryRunPrintsThePlanAndStops) {
 TEST_F(TrainCommandTest, RefusesAPlanThatDoesNotFitTheMemory) {
   const Words words = tiny_training() + Words{"--data", folder_ / "input.txt", "--ranks", "2"};
   const Outcome refused = run_here(words + Words{"--memory", "100KiB"});
-  EXPECT_EQ(refused.exit_code, 64);
+  EXPECT_EQ(refused.exit_code, 65);
   EXPECT_THAT(refused.err,
               AllOf(HasSubstr("more than the limit of 100 KiB"), HasSubstr("whose peak is at")));
+  EXPECT_EQ(run_here(words + Words{"--memory", "100KiB", "--dry-run"}).exit_code, 65);
   EXPECT_EQ(run_here(words + Words{"--memory", "1GiB"}).exit_code, 0);
 }
 
