@@ -105,6 +105,19 @@ Costs::Costs(const Problem& problem)
   work_before_ = sums_before<double>(problem.layers, [&](const Layer& layer) {
     return static_cast<double>(to_ticks(work_of(layer)));
   });
+  from_before_ = transfers(1);
+  from_behind_ = transfers(-1);
+}
+
+std::vector<Ticks> Costs::transfers(int step) const {
+  std::vector<Ticks> times(static_cast<std::size_t>(stages()) * problem_.layers.size());
+  for (int stage = 0; stage < stages(); ++stage) {
+    const int from = stage - step;
+    for (int layer = 0; from >= 0 && from < stages() && layer < layers(); ++layer) {
+      times[place_of(stage, layer)] = transfer(from, stage, layer);
+    }
+  }
+  return times;
 }
 
 Ticks Costs::to_ticks(double seconds) const { return std::llround(std::ldexp(seconds, exponent_)); }
@@ -130,11 +143,11 @@ Ticks Costs::transfer(int from_stage, int to_stage, int layer) const {
 }
 
 Ticks Costs::entry(int stage, int begin) const {
-  return (stage == 0 ? 0 : transfer(stage - 1, stage, begin - 1)) - work(stage, begin);
+  return (stage == 0 ? 0 : from_before_[place_of(stage, begin - 1)]) - work(stage, begin);
 }
 
 Ticks Costs::exit(int stage, int end) const {
-  return (stage + 1 == stages() ? 0 : transfer(stage + 1, stage, end - 1)) + work(stage, end);
+  return (stage + 1 == stages() ? 0 : from_behind_[place_of(stage, end - 1)]) + work(stage, end);
 }
 
 bool Costs::alike(int a, int b) const {

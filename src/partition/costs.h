@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -71,7 +72,12 @@ class Costs {
   Memory least_memory(int stage, int begin, int end) const;
 
  private:
+  /// What stages receive from the one `step` before them, for each stage and layer.
+  std::vector<Ticks> transfers(int step) const;
   Ticks transfer(int from_stage, int to_stage, int layer) const;
+  std::size_t place_of(int stage, int layer) const {
+    return static_cast<std::size_t>(stage) * problem_.layers.size() + layer;
+  }
   Ticks to_ticks(double seconds) const;
   const Link& link(int from_rank, int to_rank) const;
 
@@ -83,6 +89,8 @@ class Costs {
   std::vector<std::int64_t> least_saved_before_;
   RangeMax transient_;
   RangeMax least_transient_;
+  std::vector<Ticks> from_before_;  // at place_of(stage, layer), as a search asks for them often
+  std::vector<Ticks> from_behind_;
 };
 
 }  // namespace lockflight::partition
