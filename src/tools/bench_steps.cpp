@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -137,6 +140,7 @@ StepBench::StepBench(BenchResults& results, const plan::DeviceProfile& device) :
 
 void StepBench::plan_all(const plan::DeviceProfile& device) {
   nn::Model model = model_of(results_.options);
+  std::optional<std::string> refused;  // why the first plan was
   for (const int ranks : ranks_of(results_.options, results_.machine)) {
     for (const std::string& schedule : listed_schedules(results_.options)) {
       const auto skip = [&](const std::exception& error) {
@@ -153,13 +157,17 @@ void StepBench::plan_all(const plan::DeviceProfile& device) {
       } catch (const InvalidArgument& error) {
         skip(error);
       } catch (const PlanError& error) {
+        refused = refused.value_or(error.what());
         skip(error);
       }
     }
   }
   if (results_.runs.empty()) {
-    throw InvalidArgument(
-        fmt::format("bench: there is nothing to measure: {}", results_.skipped.front().why));
+    constexpr std::string_view kSentence = "bench: there is nothing to measure: {}";
+    if (refused) {
+      throw PlanError(fmt::format(kSentence, *refused));
+    }
+    throw InvalidArgument(fmt::format(kSentence, results_.skipped.front().why));
   }
 }
 

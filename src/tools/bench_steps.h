@@ -11,9 +11,9 @@ namespace lockflight::tools {
 /// All configurations of one call, planned.
 class StepBench {
  public:
-  /// Measures the layers and plans.  What cannot be planned is skipped with the reason.  Throws
-  /// InvalidArgument if nothing is left, DeviceError.  Results and options must outlive it; fills
-  /// in model, layers, runs and skipped.
+  /// Measures the layers and plans.  What cannot be planned is skipped with the reason.  Throws, if
+  /// nothing is left, PlanError where a plan was refused and else InvalidArgument; DeviceError.
+  /// Results and options must outlive it; fills in model, layers, runs and skipped.
   ///   device   of every rank, for hosts and links
   StepBench(BenchResults& results, const plan::DeviceProfile& device);
 

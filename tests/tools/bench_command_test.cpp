@@ -278,7 +278,10 @@ TEST(BenchCommandTest, RefusesWhatCannotWork) {
 TEST(BenchCommandTest, WhereNoConfigurationIsPossibleItSaysWhy) {
   expect_refusal(tiny_bench("cpu") + Words{"--ranks", "64", "--schedules", "1f1b"}, 64,
                  "there is nothing to measure");
-  expect_refusal(tiny_bench("cpu") + Words{"--memory", "1KiB"}, 64, "more than the limit of");
+  expect_refusal(tiny_bench("cpu") + Words{"--memory", "1KiB"}, 65, "more than the limit of");
+  expect_refusal(
+      tiny_bench("cpu") + Words{"--ranks", "64,1", "--schedules", "1f1b", "--memory", "1KiB"}, 65,
+      "there is nothing to measure: rank 0");
 }
 
 TEST(BenchCommandTest, LeavesOutWhatIsNotPossibleWithTheReason) {
